@@ -1,0 +1,64 @@
+# The commands of the project; `make help` lists them.
+VENV ?= .venv
+PYTHON ?= python3
+PHOTO ?= data/rocket.jpg
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help dream test sync lab notebooks readme bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+# Each set-up step leaves a stamp, so that it runs once and again when the requirements change.
+$(VENV)/ready: settings.ini setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "deepdream_nb needs Python 3.10 to 3.13, and $(PYTHON) is %d.%d; name another one: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing the package (TensorFlow is large; some minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/ready-to-develop: $(VENV)/ready
+	@echo "Installing what tests and notebooks need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+dream: $(VENV)/ready ## Dream on a picture: make dream PHOTO=my.jpg
+	@$(BIN)/deepdream dream '$(PHOTO)' --force
+	@echo "Your own photo:  make dream PHOTO=my.jpg   or   $(BIN)/deepdream dream my.jpg --help"
+
+test: $(VENV)/ready-to-develop sync ## Check that notebooks and package agree, and run all tests
+	$(BIN)/nbdev_test --n_workers 2
+	$(BIN)/python -m pytest -q tests
+	@$(BIN)/python tests/skipped.py
+
+STATE = cat nbs/*.ipynb deepdream_nb/*.py README.md | cksum
+
+sync: $(VENV)/ready-to-develop
+	@before=$$($(STATE)); $(BIN)/nbdev_export; $(BIN)/nbdev_clean; $(MAKE) --no-print-directory readme; \
+	if [ "$$before" != "$$($(STATE))" ]; then \
+		echo "Notebooks, package and README did not agree; they do now. Look at git diff, and commit."; exit 1; fi
+	@echo "Notebooks, package and README agree."
+
+lab: $(VENV)/ready-to-develop ## Open the course in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir nbs
+
+EXECUTE = TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
+	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.timeout=-1
+NOTEBOOKS ?= $(sort $(wildcard nbs/*.ipynb))
+
+notebooks: $(VENV)/ready-to-develop ## Execute every notebook and keep its pictures (NOTEBOOKS=nbs/03_ascent.ipynb for one)
+	@for notebook in $(NOTEBOOKS); do echo "$$notebook"; $(EXECUTE) $$notebook || exit 1; done
+	@$(BIN)/nbdev_clean
+	@$(MAKE) --no-print-directory readme
+
+readme: # README.md from index.ipynb as it was executed
+	@$(BIN)/jupyter nbconvert --log-level ERROR nbs/index.ipynb --to markdown --output-dir . --output README \
+		--NbConvertApp.output_files_dir=data/readme --RegexRemovePreprocessor.patterns='^#\|\s*hide'
+	@sed -E 's#\]\(([0-9]{2}_[a-z_]+\.ipynb)\)#](nbs/\1)#g' README.md > README.part && mv README.part README.md
+
+bench: $(VENV)/ready-to-develop ## Measure speed on this machine (16_benchmarks)
+	@$(MAKE) --no-print-directory notebooks NOTEBOOKS=nbs/16_benchmarks.ipynb
+
+clean: ## Remove what can be made again, the environment too
+	rm -rf $(VENV) build dist *.egg-info _proc _docs .pytest_cache .hypothesis

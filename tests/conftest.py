@@ -1,0 +1,25 @@
+"""What the tests share."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deepdream_nb.images import load_image, sample, save_image
+
+weights = os.environ.get("DEEPDREAM_WEIGHTS")
+has_weights = weights and all((Path(weights) / f"{name}.weights.h5").is_file() for name in ("vgg19", "inception_v3"))
+needs_weights = pytest.mark.skipif(not has_weights, reason="DEEPDREAM_WEIGHTS names no folder with vgg19 and inception_v3")
+command = Path(sys.executable).with_name("deepdream")
+
+
+@pytest.fixture
+def deepdream(tmp_path):
+    "Run `deepdream` in an empty folder that holds a small `cat.jpg`; returns the finished process."
+    save_image(load_image(sample("cat"), max_side=120), tmp_path / "cat.jpg")
+
+    def run(*arguments):
+        return subprocess.run([command, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    return run

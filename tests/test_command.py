@@ -1,0 +1,90 @@
+"""The command line as users meet it: as a process."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import command
+
+from deepdream_nb.images import load_image
+from deepdream_nb.recipes import read_record
+
+QUICK = ("--steps", 2, "--octaves", 2)
+
+
+def test_dream_recipe_and_replay(deepdream, tmp_path):
+    done = deepdream("dream", "cat.jpg", *QUICK)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr  # nothing of TensorFlow's notices
+    assert "cat.dream.png  120x80 pixels" in done.stdout and "deepdream replay cat.dream.png --input cat.jpg" in done.stdout
+    assert load_image(tmp_path / "cat.dream.png").shape == (80, 120, 3)
+    assert str(tmp_path) not in (tmp_path / "cat.dream.png").read_bytes().decode("latin-1")
+    printed = deepdream("recipe", "cat.dream.png").stdout
+    assert json.loads(printed)["steps"] == 2
+    (tmp_path / "mine.json").write_text(printed)
+    assert deepdream("dream", "cat.jpg", "--recipe", "mine.json", "--out", "again.png").returncode == 0
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "cat.dream.png").read_bytes()
+    assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
+
+
+def test_options_reach_the_recipe(deepdream, tmp_path):
+    done = deepdream("dream", "cat.jpg", "--layer", "fire4", "--layer", "fire6", *QUICK, "--seed", 7, "--max-side", 90, "--dtype", "bfloat16", "--out", "cat.jpeg")
+    assert done.returncode == 0, done.stderr
+    recipe = read_record(tmp_path / "cat.jpeg").recipe
+    assert (recipe.objective, recipe.seed, recipe.dtype) == ('layer("fire4") + layer("fire6")', 7, "bfloat16")
+    assert load_image(tmp_path / "cat.jpeg").shape == (60, 90, 3)
+
+
+def test_layers_and_named_recipes(deepdream):
+    assert "fire9" in deepdream("layers").stdout and "fire9_expand3" in deepdream("layers", "squeezenet", "--all").stdout
+    assert "swirls" in deepdream("recipe", "--list").stdout
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["dream", "dog.jpg"], "there is no file dog.jpg"),
+    (["dream", "text.jpg"], "text.jpg is not a picture"),
+    (["dream", "."], "is a folder"),
+    (["dream", "cat.jpg", "--out", "cat.tiff"], ".png, .jpg, .jpeg, .webp"),
+    (["dream", "cat.jpg", "--out", "nowhere/cat.png"], "there is no folder nowhere"),
+    (["dream", "cat.jpg", "--out", "cat.jpg"], "--force"),
+    (["dream", "cat.jpg", "--layer", "fire55"], "fire5"),
+    (["dream", "cat.jpg", "--objective", "layer('fire5'"], "cannot read the objective"),
+    (["dream", "cat.jpg", "--objective", "layer('fire5')", "--layer", "fire5"], "not both"),
+    (["dream", "cat.jpg", "--network", "vgg_19"], "vgg19"),
+    (["dream", "cat.jpg", "--recipe", "furr"], "fur"),
+    (["dream", "cat.jpg", "--recipe", "cat.jpg"], "carries no recipe"),
+    (["dream", "cat.jpg", "--steps", "-1"], "steps is from 0"),
+    (["dream", "cat.jpg", "--steps", "many"], "--steps"),
+    (["dream", "cat.jpg", "--weights", "none.h5", "--network", "vgg19"], "no weights file none.h5"),
+    (["recipe"], "--list"),
+    (["recipe", "cat.jpg"], "carries no recipe"),
+    (["draem", "cat.jpg"], "draem"),
+    (["dream", "cat.jpg", "--max-side", "20"], "too small"),
+])
+def test_one_line_for_each_error(deepdream, tmp_path, arguments, said):
+    (tmp_path / "text.jpg").write_text("no picture at all")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    done = deepdream(*arguments)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("deepdream: ") and done.stderr.count("\n") == 1 and said in done.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before  # nothing written, nothing lost
+
+
+def test_help_and_import_leave_tensorflow_alone():
+    assert "Example" in subprocess.run([command, "dream", "--help"], capture_output=True, text=True).stdout
+    script = "import sys; from deepdream_nb import cli; print([name for name in sys.modules if name.split('.')[0] in ('tensorflow', 'keras', 'matplotlib')])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]" and done.stderr == ""
+
+
+@pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_dream_leaves_no_file(tmp_path, deepdream, signum, status):
+    process = subprocess.Popen([command, "dream", "cat.jpg", "--steps", "100000"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(8)
+    assert process.poll() is None
+    process.send_signal(signum)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == status and "Traceback" not in error
+    assert os.listdir(tmp_path) == ["cat.jpg"]
