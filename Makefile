@@ -55,7 +55,8 @@ notebooks: $(VENV)/ready-to-develop ## Execute every notebook and keep its pictu
 readme: # README.md from index.ipynb as it was executed
 	@$(BIN)/jupyter nbconvert --log-level ERROR nbs/index.ipynb --to markdown --output-dir . --output README \
 		--NbConvertApp.output_files_dir=data/readme --RegexRemovePreprocessor.patterns='^#\|\s*hide'
-	@sed -E 's#\]\(([0-9]{2}_[a-z_]+\.ipynb)\)#](nbs/\1)#g' README.md > README.part && mv README.part README.md
+	@awk '/^```/ { if (!inside && $$0 == "```") $$0 = "```python"; inside = !inside } { print }' README.md \
+		| sed -E 's#\]\(([0-9]{2}_[a-z_]+\.ipynb)\)#](nbs/\1)#g; s/ +$$//' | cat -s > README.part && mv README.part README.md
 
 bench: $(VENV)/ready-to-develop ## Measure speed on this machine (16_benchmarks)
 	@$(MAKE) --no-print-directory notebooks NOTEBOOKS=nbs/16_benchmarks.ipynb

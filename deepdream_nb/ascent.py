@@ -37,7 +37,7 @@ def palette_matrix(image, strength=0.85):
     covariance = np.cov(np.reshape(image, (-1, 3)).astype("float64").T) + 1e-4  # a flat image varies in brightness
     return (strength * 3 * covariance / np.trace(covariance) + (1 - strength) * np.eye(3)).astype("float32")
 
-# %% ../nbs/03_ascent.ipynb #b52fda3e
+# %% ../nbs/03_ascent.ipynb #27b0bf76
 class AscentError(DeepDreamError):
     "Gradient ascent that cannot start or go on."
 
@@ -46,12 +46,13 @@ def _make_step(network, objective, smooth, colored):
     tf, bound = tensorflow(), objective.bind(network)
     features = network.features(bound.names()) if bound.names() else lambda image: {}
     tensors = [[None, None, None, 3], [], [None, None, 3, 1], [None, 3, 3], [2]]
+    targets = {text: tf.TensorSpec(term.target_shape, "float32") for text, term in comparisons(objective).items()}
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, "float32") for shape in tensors])
-    def step(image, step_size, kernel, colors, bounds):
+    @tf.function(input_signature=[*[tf.TensorSpec(shape, "float32") for shape in tensors], targets])
+    def step(image, step_size, kernel, colors, bounds, targets):
         with tf.GradientTape() as tape:
             tape.watch(image)
-            values = bound.value(features(image), image)
+            values = bound.value(features(image), image, targets)
         gradient = tape.gradient(values, image, unconnected_gradients="zero")
         if smooth: gradient = _smooth(gradient, kernel)
         if colored: gradient = tf.reshape(tf.reshape(gradient, [tf.shape(image)[0], -1, 3]) @ colors, tf.shape(image))
@@ -76,7 +77,7 @@ def _check_ascent(steps, step_size, jitter, smoothing):
         if not np.isfinite(value) or value < 0: raise AscentError(f"{name} is a number from 0 on, not {value!r}")
     if smoothing > 20: raise AscentError(f"smoothing is at most 20 pixels, not {smoothing}")
 
-# %% ../nbs/03_ascent.ipynb #a4b6ab44
+# %% ../nbs/03_ascent.ipynb #a18e573d
 def ascend(
     image,              # (H, W, 3), or a batch (N, H, W, 3), in [0, 1]
     network,            # a `Network`
@@ -89,6 +90,7 @@ def ascend(
     bounds=(0.0, 1.0),  # pixel values are kept within
     seed=0,             # of the jitter
     callback=None,      # called after each step with (step from 1 on, values (N,) before it, image)
+    pictures={},        # what the objective's comparisons need: {name: (H, W, 3)}
 ):
     "The image after gradient ascent (Mordvintsev et al., 2015), shaped as it came; raises `AscentError` on values that are not finite."
     _check_ascent(steps, step_size, jitter, smoothing)
@@ -99,6 +101,7 @@ def ascend(
     kernel = smoothing_kernel(smoothing) if smoothing > 0 else np.zeros((1, 1, 3, 1), "float32")
     colors = np.zeros((1, 3, 3)) if colors is None else np.reshape(colors, (-1, 3, 3))
     fixed = [tensorflow().constant(value, "float32") for value in (step_size, kernel, colors, bounds)]
+    fixed.append(find_targets(network, objective, pictures, batch.shape[1:3]))
     offset = np.zeros(2, int)
     for number in range(1, steps + 1):
         shift = numbers.integers(-jitter, jitter + 1, 2)

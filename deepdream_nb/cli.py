@@ -67,7 +67,7 @@ def _output_path(out, photo, force):
     if path.exists() and not force: raise ImageError(f"{path} is there already; --force overwrites it")
     return path
 
-# %% ../nbs/15_cli.ipynb #fb6b22c9
+# %% ../nbs/15_cli.ipynb #65bb3bd1
 @app.command(epilog="Example:  deepdream dream cat.jpg --recipe fur --steps 30")
 def dream(
     photo: Annotated[str, typer.Argument(help="The picture to dream on.")],
@@ -86,6 +86,7 @@ def dream(
     max_side: Annotated[Optional[int], typer.Option(help="Shrink larger photos to this many pixels; 0: never.")] = None,
     seed: Annotated[Optional[int], typer.Option(help="Of the random shifts.")] = None,
     dtype: Annotated[Optional[str], typer.Option(help="float32, bfloat16 (faster where the processor has it), or auto.")] = None,
+    pooling: Annotated[Optional[str], typer.Option(help="max, or average in place of every max pool.")] = None,
     weights: Annotated[Optional[str], typer.Option(help="A weights file for the network.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
 ):
@@ -94,7 +95,7 @@ def dream(
     path, image = _output_path(out, photo, force), load_image(photo)
     chosen, loaded = _recipe_and_network(
         recipe, weights, network=network, objective=_objective_text(objective, layer), octaves=octaves, octave_scale=octave_scale,
-        steps=steps, step_size=step_size, jitter=jitter, smoothing=smoothing, palette=palette, max_side=max_side, seed=seed, dtype=dtype)
+        steps=steps, step_size=step_size, jitter=jitter, smoothing=smoothing, palette=palette, max_side=max_side, seed=seed, dtype=dtype, pooling=pooling)
     ready = time.perf_counter()
     made = make_dream(image, chosen, network=loaded)
     save_dream(made, path, overwrite=force)

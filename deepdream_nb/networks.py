@@ -7,7 +7,7 @@ __all__ = ['preprocessings', 'tensorflow', 'NetworkError', 'closest', 'imagenet_
            'layer_table', 'Network', 'application_networks', 'resolve_dtype', 'load_network', 'preprocessing_map',
            'main_layers', 'markdown_table', 'classify']
 
-# %% ../nbs/01_networks.ipynb #42c19d59
+# %% ../nbs/01_networks.ipynb #7bf9305c
 import difflib
 import hashlib
 import importlib.metadata
@@ -16,6 +16,8 @@ import os
 import pickle
 import re
 import sys
+import warnings
+import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -179,10 +181,10 @@ def _stable_names(layers):
         for place, (_, layer) in enumerate(sorted(group, key=lambda pair: pair[0])): names[layer] = f"{base}_{place}" if place else base
     return names
 
-# %% ../nbs/01_networks.ipynb #2fd37e29
+# %% ../nbs/01_networks.ipynb #0d474f6a
 def _activation(layer): return getattr(getattr(layer, "activation", None), "__name__", None)
 
-def _plain_copy(model):
+def _plain_copy(model, pooling="max"):
     "A flat copy of `model` with stable names, any input size where possible, and logits in place of a final softmax."
     import keras
     layers = _all_layers(model)
@@ -190,6 +192,7 @@ def _plain_copy(model):
     def make(layer):
         config = {**layer.get_config(), "name": names[layer], "dtype": "float32"}
         if layer is layers[-1] and _activation(layer) == "softmax": config["activation"] = "linear"
+        if pooling == "average" and _kind(layer) == "MaxPooling2D": return keras.layers.AveragePooling2D.from_config(config)
         return type(layer).from_config(config)
     image = keras.Input((*(model.input_shape[1:3] if tied else (None, None)), 3), name="image")
     outputs, new = _rebuild(model, image, make)
@@ -289,7 +292,7 @@ def layer_table(model):
             table.append(LayerInfo(layer.name, _kind(layer), now[0], int(layer.output.shape[-1]), *now[1:]))
     return tuple(sorted(table, key=lambda info: info.depth))
 
-# %% ../nbs/01_networks.ipynb #df86b788
+# %% ../nbs/01_networks.ipynb #a0a5b539
 @dataclass(frozen=True, eq=False)
 class Network:
     "A pretrained network that takes RGB images in [0, 1]; made by `load_network`."
@@ -299,6 +302,7 @@ class Network:
     fingerprint: str                        # sha256 of the weights it was loaded with
     classes: tuple = field(repr=False)      # the names of its outputs; empty if it has none
     dtype: str = "float32"                  # or "bfloat16": the number format of its insides
+    pooling: str = "max"                    # or "average", in place of every max pool
     cache: dict = field(default_factory=dict, repr=False)  # of cut models and compiled steps
 
     def __getitem__(self, name):
@@ -337,7 +341,7 @@ def application_networks():
     def ours(name): return "inception_v3" if name == "InceptionV3" else name.lower()
     return {ours(builder.__name__): builder for builder in builders}
 
-# %% ../nbs/01_networks.ipynb #b3e008ce
+# %% ../nbs/01_networks.ipynb #74a0a153
 def _weights_file(name, weights):
     "The path of the weights to load, or None to let Keras find or download them."
     if weights is not None:
@@ -348,21 +352,34 @@ def _weights_file(name, weights):
     path = Path(folder)/f"{name}.weights.h5" if folder else None
     return path if path and path.is_file() else None
 
+def _count_weights(file):
+    "The count of numbers in an open HDF5 weights file, those of an optimiser left out; reads all of them."
+    import h5py
+    sizes = []
+    def read(name, item):
+        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer"): sizes.append(item[()].size)
+    file.visititems(read)
+    return sum(sizes)
+
 def _check_weights_file(path):
-    "Raise `NetworkError` unless `path` is a sound HDF5 file; a damaged one could crash or half-load."
+    "The count of weights in `path`; raises `NetworkError` unless it is a sound HDF5 file, since a damaged one may load in part."
     import h5py
     try:
-        with h5py.File(path, "r") as file: file.visititems(lambda _, item: item[()] if isinstance(item, h5py.Dataset) else None)
+        with h5py.File(path, "r") as file: return _count_weights(file)
     except Exception: raise NetworkError(f"{path.name} is not a sound weights file (HDF5); it may be cut off or damaged") from None
 
-# %% ../nbs/01_networks.ipynb #2b7e2855
+# %% ../nbs/01_networks.ipynb #260356c6
 def _load_application(name, weights, top):
     "A network of `keras.applications` with pretrained weights, and its preprocessing."
     builder = application_networks()[name]
     path = _weights_file(name, weights)
-    if path: _check_weights_file(path)
+    stored = _check_weights_file(path) if path else None
     options = {} if top else dict(input_shape=(None, None, 3))
-    try: model = builder(weights=str(path or "imagenet"), include_top=top, **options)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of weights that it skips; we count them
+            model = builder(weights=str(path or "imagenet"), include_top=top, **options)
+        if path and stored != model.count_params(): raise NetworkError("another network")
     except Exception as error:
         if path: raise NetworkError(f"{path.name} does not hold the weights of {name} {'with' if top else 'without'} its classes") from None
         raise NetworkError(
@@ -371,7 +388,7 @@ def _load_application(name, weights, top):
         ) from None
     return model, *probe_preprocessing(sys.modules[builder.__module__].preprocess_input)
 
-# %% ../nbs/01_networks.ipynb #44e2fcde
+# %% ../nbs/01_networks.ipynb #1d90bcd9
 preprocessings = {  # what own models may be fed: matrix and offset for RGB in [0, 1]
     "unit": (np.eye(3), np.zeros(3)),                                   # 0 to 1
     "bytes": (255 * np.eye(3), np.zeros(3)),                            # 0 to 255
@@ -383,8 +400,20 @@ preprocessings = {  # what own models may be fed: matrix and offset for RGB in [
 def _load_file(path):
     "The model in a `.keras` file; code inside it is refused (Keras's safe mode)."
     import keras
-    try: return keras.models.load_model(path, compile=False, safe_mode=True)
+    if not Path(path).is_file(): raise NetworkError(f"there is no network file {path}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras may warn of skipped weights that it loads all the same; we count
+            model = keras.models.load_model(path, compile=False, safe_mode=True)
+        stored = _stored_weights(path)
     except Exception as error: raise NetworkError(f"cannot load {Path(path).name}: {str(error).splitlines()[0][:200]}") from None
+    if stored < model.count_params(): raise NetworkError(f"{Path(path).name} holds {stored:,} of the network's {model.count_params():,} weights")
+    return model
+
+def _stored_weights(path):
+    "The count of weights in a `.keras` file."
+    import h5py
+    with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as file: return _count_weights(file)
 
 # %% ../nbs/01_networks.ipynb #46612316
 def _random_weights(model, seed=0):
@@ -414,12 +443,13 @@ def resolve_dtype(dtype):
     if dtype not in ("float32", "bfloat16"): raise NetworkError(f"the dtype is auto, float32 or bfloat16, not {dtype!r}")
     return dtype
 
-# %% ../nbs/01_networks.ipynb #b85bf59d
+# %% ../nbs/01_networks.ipynb #d1bd45b6
 def load_network(
     source="squeezenet",  # a name, a `.keras` file, or a `keras.Model`
-    weights=None,         # a weights file; "random" for the control experiment
+    weights=None,         # a weights file; for a `.keras` name, where it lies; "random": the control experiment
     dtype="float32",      # "bfloat16": faster where the processor has it, less exact; "auto": where it has it
     top=False,            # keep the classes of a `keras.applications` network, to dream on logits
+    pooling="max",        # "average": in place of every max pool
     preprocessing="unit", # what an own model is fed: unit, bytes, tf, caffe or torch
     classes=(),           # the names of an own model's outputs
 ):
@@ -429,15 +459,15 @@ def load_network(
     name, is_random, dtype = str(source), weights == "random", resolve_dtype(dtype)
     if isinstance(source, keras.Model): name, model, fed = source.name, source, preprocessing_map(preprocessing)
     elif name == "squeezenet": model, fed, classes = _squeezenet() if is_random else _load_squeezenet(), preprocessings["caffe"], imagenet_classes()
-    elif name.endswith(".keras") or Path(name).is_file(): name, model, fed = Path(name).stem, _load_file(name), preprocessing_map(preprocessing)
+    elif name.endswith(".keras"): name, model, fed = Path(name).stem, _load_file(weights or name), preprocessing_map(preprocessing)
     elif name in application_networks():
         if is_random: model, *fed = _random_application(name, top)
         else: model, *fed = _load_application(name, weights, top)
         if top: classes = imagenet_classes()
     else: raise NetworkError(f"there is no network {name!r}; {closest(name, ['squeezenet', *application_networks()])}")
-    return _make_network(name, model, fed, classes, dtype, is_random)
+    return _make_network(name, model, fed, classes, dtype, pooling, is_random)
 
-# %% ../nbs/01_networks.ipynb #2385283d
+# %% ../nbs/01_networks.ipynb #f40c2127
 def preprocessing_map(name):
     "Matrix and offset of a named preprocessing."
     if name not in preprocessings: raise NetworkError(f"the preprocessing is {', '.join(preprocessings)}, not {name!r}")
@@ -449,15 +479,16 @@ def _random_application(name, top):
     model = builder(weights=None, include_top=top, **({} if top else dict(input_shape=(None, None, 3))))
     return model, *probe_preprocessing(sys.modules[builder.__module__].preprocess_input)
 
-def _make_network(name, model, fed, classes, dtype, is_random):
+def _make_network(name, model, fed, classes, dtype, pooling, is_random):
     "Check, copy and fold a Keras model into a `Network`."
     if len(model.inputs) != 1 or len(model.input_shape) != 4 or model.input_shape[-1] != 3:
         raise NetworkError(f"{name} does not take RGB pictures: its input is {model.input_shape}")
-    model = _plain_copy(model)
+    if pooling not in ("max", "average"): raise NetworkError(f"the pooling is max or average, not {pooling!r}")
+    model = _plain_copy(model, pooling)
     if is_random: _random_weights(model)
     if not all(np.isfinite(weight).all() for weight in model.get_weights()): raise NetworkError(f"the weights of {name} hold values that are not finite numbers")
     folded = _fold(model, *fed, dtype)
-    return Network(name, folded, layer_table(folded), _fingerprint(model), tuple(classes), dtype)
+    return Network(name, folded, layer_table(folded), _fingerprint(model), tuple(classes), dtype, pooling)
 
 # %% ../nbs/01_networks.ipynb #87b372de
 def main_layers(network):

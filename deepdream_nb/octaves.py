@@ -5,7 +5,9 @@
 # %% auto #0
 __all__ = ['OctaveError', 'octave_sizes', 'dream']
 
-# %% ../nbs/07_octaves.ipynb #bd5ea21f
+# %% ../nbs/07_octaves.ipynb #07567195
+import os
+
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -26,7 +28,12 @@ def octave_sizes(height, width, octaves=4, octave_scale=1.4, min_size=1):
     sizes = [(round(height / octave_scale ** k), round(width / octave_scale ** k)) for k in range(min(octaves, 100))]
     return [size for size in reversed(sizes) if min(size) >= min_size] or [(height, width)]
 
-# %% ../nbs/07_octaves.ipynb #6c17a183
+# %% ../nbs/07_octaves.ipynb #b8bb0044
+def _silence(progress):
+    "What tqdm takes as `disable`; its own environment variable counts, and None means: silent unless in a terminal or notebook."
+    return True if not progress or os.environ.get("TQDM_DISABLE", "") not in ("", "0") else None
+
+# %% ../nbs/07_octaves.ipynb #c2eac600
 def dream(
     image,               # (H, W, 3), or a batch (N, H, W, 3) of one size, in [0, 1]
     network,             # a `Network`
@@ -49,7 +56,7 @@ def dream(
     network.check_size(height, width, objective.names())
     sizes = octave_sizes(height, width, octaves, octave_scale, max((network[name].min_size for name in objective.names()), default=1))
     colors, detail = palette_matrix(image, palette) if palette else None, np.zeros_like(image)
-    with tqdm(total=len(sizes) * steps, desc="dreaming", unit="step", disable=None if progress else True, leave=False) as bar:
+    with tqdm(total=len(sizes) * steps, desc="dreaming", unit="step", disable=_silence(progress), leave=False) as bar:
         for octave, size in enumerate(sizes, start=1):
             photo = np.clip(resize(image, size), 0, 1)
             def after_step(step, values, dreamt):

@@ -22,7 +22,7 @@ from .objectives import *
 from .ascent import *
 from .octaves import *
 
-# %% ../nbs/09_recipes.ipynb #1f141832
+# %% ../nbs/09_recipes.ipynb #447bcc17
 class RecipeError(DeepDreamError):
     "A recipe that cannot be read or followed."
 
@@ -40,14 +40,19 @@ class Recipe:
     palette: float = 0.85     # 0: free colours, 1: the photo's own
     seed: int = 0
     dtype: str = "float32"    # or bfloat16
+    pooling: str = "max"      # or average
     max_side: int = 1024      # larger photos are shrunk to this many pixels first; 0: never
 
     def __post_init__(self):
         for f in fields(self): object.__setattr__(self, f.name, _checked(f.name, f.type, getattr(self, f.name)))
-        if self.dtype not in ("float32", "bfloat16"): raise RecipeError(f"dtype is float32 or bfloat16, not {self.dtype!r}")
+        for name, (one, other) in _choices.items():
+            if getattr(self, name) not in (one, other): raise RecipeError(f"{name} is {one} or {other}, not {getattr(self, name)!r:.60}")
         parse(self.objective)
 
-# %% ../nbs/09_recipes.ipynb #8945ab7b
+# %% ../nbs/09_recipes.ipynb #6f6b376d
+_choices = {"dtype": ("float32", "bfloat16"), "pooling": ("max", "average")}
+_of_network = ("network", "dtype", "pooling", "max_side")  # settings that are no arguments of `dream`
+
 _limits = {  # the least and the largest value that a recipe may hold
     "octaves": (1, 50), "octave_scale": (1.01, 10), "steps": (0, 100_000), "step_size": (0, 10), "jitter": (0, 10_000),
     "smoothing": (0, 20), "palette": (0, 1), "seed": (0, 2**32 - 1), "max_side": (0, 100_000),
@@ -138,7 +143,7 @@ def current_versions():
     packages = ("deepdream_nb", "tensorflow", "keras", "numpy", "pillow")
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
 
-# %% ../nbs/09_recipes.ipynb #805eb581
+# %% ../nbs/09_recipes.ipynb #35644f01
 @dataclass(frozen=True)
 class Dream:
     "A dreamt image with the record of how it was made."
@@ -157,14 +162,15 @@ def make_dream(
     recipe, photo = load_recipe(recipe or "default"), load_image(photo)
     network = network or network_for(recipe, weights)
     image = fit(photo, recipe.max_side or None)
-    settings = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in ("network", "dtype", "max_side")}
+    settings = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in _of_network}
     dreamt = dream(image, network, **settings, progress=progress, callback=callback)
+    recipe = replace(recipe, network=Path(recipe.network).name)  # of an own network its file's name, not its folders
     return Dream(dreamt, Record(recipe, network.fingerprint, image_hash(photo), photo.shape[:2], current_versions()))
 
-# %% ../nbs/09_recipes.ipynb #4b093859
+# %% ../nbs/09_recipes.ipynb #b0aa0986
 def network_for(recipe, weights=None):
     "The network that a recipe names, with its classes if the objective asks for a logit."
-    return load_network(recipe.network, weights, recipe.dtype, top="logits" in parse(recipe.objective).names())
+    return load_network(recipe.network, weights, recipe.dtype, top="logits" in parse(recipe.objective).names(), pooling=recipe.pooling)
 
 def save_dream(dream, path, overwrite=True):
     "Save a `Dream` as PNG, JPEG or WebP with its record inside; returns the path."

@@ -1,11 +1,12 @@
 """The lesson networks with their real weights, at small sizes."""
 import importlib
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import needs_weights
+from conftest import command, needs_weights
 
 from deepdream_nb.ascent import ascend
 from deepdream_nb.images import load_image, sample
@@ -59,17 +60,13 @@ def test_wrong_and_damaged_weights_are_refused(tmp_path):
         load_network("vgg19", weights=tmp_path / "half.h5")
 
 
-def test_missing_weights_name_the_three_ways(monkeypatch, tmp_path):
-    monkeypatch.setenv("DEEPDREAM_WEIGHTS", str(tmp_path))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-
-    def no_connection(*arguments, **options):
-        raise OSError("no route")
-
-    import keras
-    monkeypatch.setattr(keras.src.utils.file_utils, "urlretrieve", no_connection)
-    with pytest.raises(NetworkError, match="weights=.*DEEPDREAM_WEIGHTS.*internet"):
-        load_network("nasnetmobile")
+def test_missing_weights_name_the_three_ways(tmp_path):
+    # A process of its own, whose way to the internet is a closed port.
+    closed = "http://127.0.0.1:9"
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path), "DEEPDREAM_WEIGHTS": str(tmp_path), "https_proxy": closed, "http_proxy": closed}
+    done = subprocess.run([command, "layers", "nasnetmobile"], env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert all(way in done.stderr for way in ("weights=", "DEEPDREAM_WEIGHTS", "internet"))
 
 
 def test_a_batch_dreams_as_its_pictures_do():
@@ -78,3 +75,18 @@ def test_a_batch_dreams_as_its_pictures_do():
     together = dream(batch, network, 'layer("fire5")', octaves=2, steps=2)
     for one, photo in zip(together, batch):
         assert np.abs(one - dream(photo, network, 'layer("fire5")', octaves=2, steps=2)).mean() < 2e-3
+
+
+def test_own_network_dreams_and_replays_without_its_path(tmp_path):
+    import keras
+    path = tmp_path / "private" / "mine.keras"
+    path.parent.mkdir()
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 5, strides=2, activation="relu", name="edges")(inputs)
+    keras.Model(inputs, keras.layers.Conv2D(16, 5, activation="relu", name="parts")(x)).save(path)
+    picture = save_dream(make_dream(cat, Recipe(network=str(path), objective='layer("parts")', steps=2, octaves=2)), tmp_path / "cat.png")
+    assert b"private" not in picture.read_bytes()
+    assert replay(picture, cat, weights=path).identical
+    with pytest.raises(NetworkError, match="mine.keras"):
+        replay(picture, cat)
