@@ -53,6 +53,7 @@ notebooks: $(VENV)/ready-to-develop ## Execute every notebook and keep its pictu
 	@$(MAKE) --no-print-directory readme
 
 readme: # README.md from index.ipynb as it was executed
+	@rm -f data/readme/*
 	@$(BIN)/jupyter nbconvert --log-level ERROR nbs/index.ipynb --to markdown --output-dir . --output README \
 		--NbConvertApp.output_files_dir=data/readme --RegexRemovePreprocessor.patterns='^#\|\s*hide'
 	@awk '/^```/ { if (!inside && $$0 == "```") $$0 = "```python"; inside = !inside } { print }' README.md \
