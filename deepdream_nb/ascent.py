@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['smoothing_kernel', 'palette_matrix', 'AscentError', 'ascend']
 
-# %% ../nbs/03_ascent.ipynb #7d4f8f6e
+# %% ../nbs/03_ascent.ipynb #04f14074
+from functools import lru_cache
+
 import numpy as np
 
 from .images import *
 from .networks import *
 from .objectives import *
-from .objectives import _as_objective
 
 # %% ../nbs/03_ascent.ipynb #b854a51d
 def smoothing_kernel(sigma):
@@ -30,6 +31,38 @@ def _smooth(gradient, kernel):
     padded = tf.pad(gradient, [[0, 0], [margin, margin], [margin, margin], [0, 0]], "REFLECT")
     return tf.nn.depthwise_conv2d(padded, kernel, [1, 1, 1, 1], "VALID")
 
+# %% ../nbs/03_ascent.ipynb #caa7d92d
+def _halving_kernel():
+    "Burt and Adelson's kernel (5, 5, 3, 3), each colour on its own."
+    taps = np.array([1, 4, 6, 4, 1]) / 16
+    return (np.outer(taps, taps)[:, :, None, None] * np.eye(3)).astype("float32")
+
+def _enlarge(small, like):
+    "Twice the size, that of `like`."
+    return tensorflow().nn.conv2d_transpose(small, 4 * _halving_kernel(), tensorflow().shape(like), 2)
+
+def _bands(image, levels):
+    "The Laplacian pyramid of (N, H, W, 3): a band for each of `levels` halvings, from fine to coarse, and the rest."
+    bands = []
+    for _ in range(levels):
+        small = tensorflow().nn.conv2d(image, _halving_kernel(), 2, "SAME")
+        bands.append(image - _enlarge(small, image))
+        image = small
+    return [*bands, image]
+
+# %% ../nbs/03_ascent.ipynb #4eb43cae
+def _sum_of_bands(bands):
+    "The image that a Laplacian pyramid stands for."
+    *finer, image = bands
+    for band in reversed(finer): image = band + _enlarge(image, band)
+    return image
+
+def _equal_bands(gradient, levels):
+    "A gradient whose bands have been divided by the root of the mean of their squares."
+    tf = tensorflow()
+    sizes = lambda band: tf.sqrt(tf.reduce_mean(band * band, axis=[1, 2, 3], keepdims=True))
+    return _sum_of_bands([tf.math.divide_no_nan(band, sizes(band)) for band in _bands(gradient, levels)])
+
 # %% ../nbs/03_ascent.ipynb #b2a49135
 def palette_matrix(image, strength=0.85):
     "A color matrix for gradients, (3, 3) or (N, 3, 3): the covariance of the image's colours, blended with free colours."
@@ -37,11 +70,11 @@ def palette_matrix(image, strength=0.85):
     covariance = np.cov(np.reshape(image, (-1, 3)).astype("float64").T) + 1e-4  # a flat image varies in brightness
     return (strength * 3 * covariance / np.trace(covariance) + (1 - strength) * np.eye(3)).astype("float32")
 
-# %% ../nbs/03_ascent.ipynb #27b0bf76
+# %% ../nbs/03_ascent.ipynb #bb18879b
 class AscentError(DeepDreamError):
     "Gradient ascent that cannot start or go on."
 
-def _make_step(network, objective, smooth, colored):
+def _make_step(network, objective, smooth, colored, pyramid):
     "A compiled step (image, step_size, kernel, colors, bounds) -> (image, values), for images of any size."
     tf, bound = tensorflow(), objective.bind(network)
     features = network.features(bound.names()) if bound.names() else lambda image: {}
@@ -55,29 +88,37 @@ def _make_step(network, objective, smooth, colored):
             values = bound.value(features(image), image, targets)
         gradient = tape.gradient(values, image, unconnected_gradients="zero")
         if smooth: gradient = _smooth(gradient, kernel)
+        if pyramid: gradient = _equal_bands(gradient, pyramid)
         if colored: gradient = tf.reshape(tf.reshape(gradient, [tf.shape(image)[0], -1, 3]) @ colors, tf.shape(image))
         deviation = tf.math.reduce_std(gradient, axis=[1, 2, 3], keepdims=True)
         moved = image + step_size * tf.math.divide_no_nan(gradient, deviation)
         return tf.clip_by_value(moved, bounds[0], bounds[1]), values
     return step.get_concrete_function()  # called without matching its arguments to a signature each time
 
-# %% ../nbs/03_ascent.ipynb #93e51049
-def _cached_step(network, objective, smooth, colored):
+# %% ../nbs/03_ascent.ipynb #ed157555
+def _cached_step(network, objective, smooth, colored, pyramid):
     "The compiled step for these settings; made at the first call."
-    key = "step", repr(objective), smooth, colored
-    if key not in network.cache: network.cache[key] = _make_step(network, objective, smooth, colored)
+    key = "step", repr(objective), smooth, colored, pyramid
+    if key not in network.cache: network.cache[key] = _make_step(network, objective, smooth, colored, pyramid)
     return network.cache[key]
 
-# %% ../nbs/03_ascent.ipynb #8c25c684
-def _check_ascent(steps, step_size, jitter, smoothing):
+# %% ../nbs/03_ascent.ipynb #4e0b4605
+def _check_ascent(steps, step_size, jitter, smoothing, growth, pyramid):
     "Raise `AscentError` for settings out of range."
-    for name, value in (("steps", steps), ("jitter", jitter)):
+    for name, value in (("steps", steps), ("jitter", jitter), ("pyramid", pyramid)):
         if not isinstance(value, (int, np.integer)) or value < 0: raise AscentError(f"{name} is a whole number from 0 on, not {value!r}")
     for name, value in (("step_size", step_size), ("smoothing", smoothing)):
         if not np.isfinite(value) or value < 0: raise AscentError(f"{name} is a number from 0 on, not {value!r}")
-    if smoothing > 20: raise AscentError(f"smoothing is at most 20 pixels, not {smoothing}")
+    if not 0.01 <= growth <= 100: raise AscentError(f"smoothing_growth is from 0.01 to 100, not {growth!r}")
+    if smoothing * max(1, growth) > 20: raise AscentError(f"smoothing is at most 20 pixels, not {smoothing * max(1, growth):g}")
+    if pyramid > 10: raise AscentError(f"pyramid is at most 10 halvings, not {pyramid}")
 
-# %% ../nbs/03_ascent.ipynb #a18e573d
+@lru_cache(maxsize=256)
+def _kernel(sigma):
+    "The smoothing kernel as a tensor; a single 0 where nothing is smoothed."
+    return tensorflow().constant(smoothing_kernel(sigma) if sigma > 0 else np.zeros((1, 1, 3, 1)), "float32")
+
+# %% ../nbs/03_ascent.ipynb #1cf5210c
 def ascend(
     image,              # (H, W, 3), or a batch (N, H, W, 3), in [0, 1]
     network,            # a `Network`
@@ -86,6 +127,8 @@ def ascend(
     step_size=0.015,    # change of a typical pixel in one step, in units of the full range
     jitter=16,          # each step sees the image shifted by up to so many pixels, both ways
     smoothing=0.0,      # of the gradient, in pixels; 0: none
+    smoothing_growth=1.0,  # the smoothing of the last step over that of the first
+    pyramid=0,          # halvings in a Laplacian pyramid of the gradient, its bands made equally strong; 0: none
     colors=None,        # a (3, 3) or (N, 3, 3) matrix for the gradient's colours, see `palette_matrix`
     bounds=(0.0, 1.0),  # pixel values are kept within
     seed=0,             # of the jitter
@@ -93,19 +136,19 @@ def ascend(
     pictures={},        # what the objective's comparisons need: {name: (H, W, 3)}
 ):
     "The image after gradient ascent (Mordvintsev et al., 2015), shaped as it came; raises `AscentError` on values that are not finite."
-    _check_ascent(steps, step_size, jitter, smoothing)
-    image, objective, numbers = check_image(image), _as_objective(objective), np.random.default_rng(seed)
+    _check_ascent(steps, step_size, jitter, smoothing, smoothing_growth, pyramid)
+    image, objective, numbers = check_image(image), as_objective(objective), np.random.default_rng(seed)
     batch = image if image.ndim == 4 else image[None]
     network.check_size(*batch.shape[1:3], objective.names())
-    step = _cached_step(network, objective, smoothing > 0, colors is not None)
-    kernel = smoothing_kernel(smoothing) if smoothing > 0 else np.zeros((1, 1, 3, 1), "float32")
+    step = _cached_step(network, objective, smoothing > 0, colors is not None, pyramid)
+    kernels = [_kernel(sigma) for sigma in (smoothing * np.linspace(1, smoothing_growth, steps)).tolist()]
     colors = np.zeros((1, 3, 3)) if colors is None else np.reshape(colors, (-1, 3, 3))
-    fixed = [tensorflow().constant(value, "float32") for value in (step_size, kernel, colors, bounds)]
-    fixed.append(find_targets(network, objective, pictures, batch.shape[1:3]))
+    step_size, colors, bounds = [tensorflow().constant(value, "float32") for value in (step_size, colors, bounds)]
+    targets = find_targets(network, objective, pictures, batch.shape[1:3])
     offset = np.zeros(2, int)
     for number in range(1, steps + 1):
         shift = numbers.integers(-jitter, jitter + 1, 2)
-        batch, values = step(np.roll(batch, shift - offset, axis=(1, 2)), *fixed)
+        batch, values = step(np.roll(batch, shift - offset, axis=(1, 2)), step_size, kernels[number - 1], colors, bounds, targets)
         batch, values, offset = batch.numpy(), values.numpy(), shift
         if not (np.isfinite(values).all() and np.isfinite(batch).all()): raise AscentError(f"{objective!r} is not a finite number at step {number}; try smaller weights or steps")
         if callback: callback(number, values, np.roll(batch, -offset, axis=(1, 2)).reshape(image.shape))

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['data_folder', 'sample', 'DeepDreamError', 'ImageError', 'check_image', 'resize', 'fit', 'load_image', 'show',
-           'figure_jpeg', 'compare', 'check_suffix', 'write_atomically', 'save_image', 'to_picture', 'read_note',
-           'image_hash']
+           'figure_jpeg', 'compare', 'progress_bar', 'check_suffix', 'write_atomically', 'save_image', 'to_picture',
+           'read_note', 'image_hash']
 
-# %% ../nbs/00_images.ipynb #9b114732
+# %% ../nbs/00_images.ipynb #dd7964eb
 import hashlib
 import io
 import os
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from tqdm.auto import tqdm
 
 # %% ../nbs/00_images.ipynb #5d666323
 def data_folder():
@@ -154,19 +155,20 @@ def load_image(
     else: raise ImageError(f"cannot make an image of a {type(source).__name__}")
     return fit(check_image(image, name), max_side)
 
-# %% ../nbs/00_images.ipynb #236ddd43
+# %% ../nbs/00_images.ipynb #bcc08630
 def show(
     *images,           # (H, W, 3) floats in [0, 1], or paths
     titles=None,       # one text for each image
     columns=None,      # images in a row; all in one row if not given
     width=320,         # of each image, in pixels of the figure
+    quality=66,        # of the JPEG, from 1 to 95; galleries can do with less
 ):
     "Show images in a grid, as one small JPEG (`IPython.display.Image`)."
     from IPython.display import Image as Figure
-    return Figure(data=_grid_jpeg(images, titles, columns, width), format="jpeg")
+    return Figure(data=_grid_jpeg(images, titles, columns, width, quality), format="jpeg")
 
-# %% ../nbs/00_images.ipynb #d7ab2f32
-def _grid_jpeg(images, titles, columns, width, dpi=100):
+# %% ../nbs/00_images.ipynb #02829af4
+def _grid_jpeg(images, titles, columns, width, quality, dpi=100):
     "The JPEG bytes of a grid of images; a row is as high as its highest image."
     from matplotlib.figure import Figure
     images = [load_image(image) if isinstance(image, (str, Path)) else np.clip(image, 0, 1) for image in images]
@@ -180,7 +182,7 @@ def _grid_jpeg(images, titles, columns, width, dpi=100):
         axes.imshow(image, interpolation="antialiased")
         axes.set_axis_off()
         if titles: axes.set_title(titles[place], fontsize=10, pad=3)
-    return figure_jpeg(figure)
+    return figure_jpeg(figure, quality)
 
 # %% ../nbs/00_images.ipynb #2f961b4f
 def figure_jpeg(figure, quality=66):
@@ -193,6 +195,12 @@ def figure_jpeg(figure, quality=66):
 def compare(before, after, titles=("before", "after"), width=420):
     "Show two images side by side."
     return show(before, after, titles=titles, width=width)
+
+# %% ../nbs/00_images.ipynb #97244b2b
+def progress_bar(total, title, shown=True):
+    "A tqdm bar of `total` steps; silent if not `shown`, where there is no terminal or notebook, and with TQDM_DISABLE set."
+    silent = not shown or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
+    return tqdm(total=total, desc=title, unit="step", disable=silent or None, leave=False)
 
 # %% ../nbs/00_images.ipynb #bcdb65b2
 _formats = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}

@@ -5,16 +5,12 @@
 # %% auto #0
 __all__ = ['OctaveError', 'octave_sizes', 'dream']
 
-# %% ../nbs/07_octaves.ipynb #07567195
-import os
-
+# %% ../nbs/07_octaves.ipynb #39db80ed
 import numpy as np
-from tqdm.auto import tqdm
 
 from .images import *
 from .networks import *
 from .objectives import *
-from .objectives import _as_objective
 from .ascent import *
 
 # %% ../nbs/07_octaves.ipynb #d9680f4e
@@ -28,12 +24,7 @@ def octave_sizes(height, width, octaves=4, octave_scale=1.4, min_size=1):
     sizes = [(round(height / octave_scale ** k), round(width / octave_scale ** k)) for k in range(min(octaves, 100))]
     return [size for size in reversed(sizes) if min(size) >= min_size] or [(height, width)]
 
-# %% ../nbs/07_octaves.ipynb #b8bb0044
-def _silence(progress):
-    "What tqdm takes as `disable`; its own environment variable counts, and None means: silent unless in a terminal or notebook."
-    return True if not progress or os.environ.get("TQDM_DISABLE", "") not in ("", "0") else None
-
-# %% ../nbs/07_octaves.ipynb #c2eac600
+# %% ../nbs/07_octaves.ipynb #d8574424
 def dream(
     image,               # (H, W, 3), or a batch (N, H, W, 3) of one size, in [0, 1]
     network,             # a `Network`
@@ -44,25 +35,27 @@ def dream(
     step_size=0.015,     # change of a typical pixel in one step, in units of the full range
     jitter=16,           # each step sees the image shifted by up to so many pixels
     smoothing=0.5,       # of the gradient, in pixels
+    smoothing_growth=1.0, # the smoothing of an octave's last step over that of its first
+    pyramid=0,           # halvings in a Laplacian pyramid of the gradient, its bands made equally strong; 0: none
     palette=0.85,        # 0: free colours, 1: only the photo's own
     seed=0,              # of the jitter
     progress=True,       # show a progress bar in a terminal or notebook
     callback=None,       # called after each step with (octave from 1 on, step, values (N,), image)
 ):
     "A deep dream (Mordvintsev et al., 2015): gradient ascent at growing sizes, the added detail carried from each to the next."
-    image, objective = check_image(image), _as_objective(objective)
+    image, objective = check_image(image), as_objective(objective)
     if not 0 <= palette <= 1: raise OctaveError(f"palette is a number from 0 (free colours) to 1 (the photo's own), not {palette!r}")
     height, width = image.shape[-3:-1]
     network.check_size(height, width, objective.names())
     sizes = octave_sizes(height, width, octaves, octave_scale, max((network[name].min_size for name in objective.names()), default=1))
     colors, detail = palette_matrix(image, palette) if palette else None, np.zeros_like(image)
-    with tqdm(total=len(sizes) * steps, desc="dreaming", unit="step", disable=_silence(progress), leave=False) as bar:
+    with progress_bar(len(sizes) * steps, "dreaming", progress) as bar:
         for octave, size in enumerate(sizes, start=1):
             photo = np.clip(resize(image, size), 0, 1)
             def after_step(step, values, dreamt):
                 bar.update()
                 if callback: callback(octave, step, values, dreamt)
             start = np.clip(photo + resize(detail, size), 0, 1)
-            dreamt = ascend(start, network, objective, steps, step_size, jitter, smoothing, colors, seed=seed + octave, callback=after_step)
+            dreamt = ascend(start, network, objective, steps, step_size, jitter, smoothing, smoothing_growth, pyramid, colors, seed=seed + octave, callback=after_step)
             detail = dreamt - photo
     return dreamt

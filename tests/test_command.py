@@ -9,7 +9,7 @@ import time
 import pytest
 from conftest import command
 
-from deepdream_nb.images import load_image
+from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.recipes import read_record
 
 QUICK = ("--steps", 2, "--octaves", 2)
@@ -37,6 +37,14 @@ def test_options_reach_the_recipe(deepdream, tmp_path):
     assert load_image(tmp_path / "cat.jpeg").shape == (60, 90, 3)
 
 
+def test_style_and_its_replay(deepdream, tmp_path):
+    save_image(load_image(sample("hubble"), max_side=90), tmp_path / "stars.jpg")
+    done = deepdream("style", "cat.jpg", "stars.jpg", "--steps", 3, "--scales", 2, "--keep-colors", "luminance")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert load_image(tmp_path / "cat.style.png").shape == (80, 120, 3)
+    assert "the same in every pixel" in deepdream("replay", "cat.style.png", "--input", "cat.jpg", "--style", "stars.jpg").stdout
+
+
 def test_layers_and_named_recipes(deepdream):
     assert "fire9" in deepdream("layers").stdout and "fire9_expand3" in deepdream("layers", "squeezenet", "--all").stdout
     assert "swirls" in deepdream("recipe", "--list").stdout
@@ -61,10 +69,18 @@ def test_layers_and_named_recipes(deepdream):
     (["recipe"], "--list"),
     (["recipe", "cat.jpg"], "carries no recipe"),
     (["draem", "cat.jpg"], "draem"),
+    (["style", "cat.jpg", "none.jpg"], "there is no file none.jpg"),
+    (["style", "cat.jpg", "cat.jpg", "--steps", "0"], "steps is a whole number from 1"),
+    (["style", "cat.jpg", "cat.jpg", "--style-weight", "-1"], "the style weight is a number from 0 on"),
+    (["style", "cat.jpg", "cat.jpg", "--layers", "fire3,fire55"], "fire5"),
+    (["style", "cat.jpg", "cat.jpg", "--style-weights", "1,2"], "2 numbers for 1 style"),
+    (["style", "flat.png", "cat.jpg"], "too small"),
+    (["style", "cat.jpg", "cat.jpg", "--network", "mobilenet"], "name the style layers"),
     (["dream", "cat.jpg", "--max-side", "20"], "too small"),
 ])
 def test_one_line_for_each_error(deepdream, tmp_path, arguments, said):
     (tmp_path / "text.jpg").write_text("no picture at all")
+    save_image(load_image(tmp_path / "cat.jpg")[:1], tmp_path / "flat.png")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     done = deepdream(*arguments)
     assert done.returncode == 2 and done.stdout == ""
@@ -79,12 +95,20 @@ def test_help_and_import_leave_tensorflow_alone():
     assert done.stdout.strip() == "[]" and done.stderr == ""
 
 
+def _heed_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell that runs the tests in the background has it ignored
+
+
 @pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_dream_leaves_no_file(tmp_path, deepdream, signum, status):
-    process = subprocess.Popen([command, "dream", "cat.jpg", "--steps", "100000"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(8)
-    assert process.poll() is None
-    process.send_signal(signum)
-    _, error = process.communicate(timeout=60)
+    process = subprocess.Popen([command, "dream", "cat.jpg", "--steps", "100000"], cwd=tmp_path, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts)
+    try:
+        time.sleep(8)
+        assert process.poll() is None
+        process.send_signal(signum)
+        _, error = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == status and "Traceback" not in error
     assert os.listdir(tmp_path) == ["cat.jpg"]
