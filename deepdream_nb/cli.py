@@ -147,7 +147,7 @@ def _proportions(text, count):
     if len(weights) != count: raise DeepDreamError(f"--style-weights has {len(weights)} numbers for {count} style pictures")
     return weights
 
-# %% ../nbs/15_cli.ipynb #ca4a5eff
+# %% ../nbs/15_cli.ipynb #265b7630
 @app.command(epilog="Example:  deepdream layers inception_v3 --all")
 def layers(
     network: Annotated[str, typer.Argument(help="A network's name or a .keras file.")] = "squeezenet",
@@ -164,7 +164,7 @@ def _print_table(columns, rows):
     from rich.console import Console
     from rich.table import Table
     table = Table(box=None, pad_edge=False)
-    for place, name in enumerate(columns): table.add_column(name, justify="left" if place < 2 else "right", no_wrap=True)
+    for name, value in zip(columns, rows[0]): table.add_column(name, justify="left" if isinstance(value, str) else "right", no_wrap=True)
     for row in rows: table.add_row(*map(str, row))
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
