@@ -24,7 +24,7 @@ def octave_sizes(height, width, octaves=4, octave_scale=1.4, min_size=1):
     sizes = [(round(height / octave_scale ** k), round(width / octave_scale ** k)) for k in range(min(octaves, 100))]
     return [size for size in reversed(sizes) if min(size) >= min_size] or [(height, width)]
 
-# %% ../nbs/07_octaves.ipynb #d8574424
+# %% ../nbs/07_octaves.ipynb #56c1e098
 def dream(
     image,               # (H, W, 3), or a batch (N, H, W, 3) of one size, in [0, 1]
     network,             # a `Network`
@@ -38,13 +38,16 @@ def dream(
     smoothing_growth=1.0, # the smoothing of an octave's last step over that of its first
     pyramid=0,           # halvings in a Laplacian pyramid of the gradient, its bands made equally strong; 0: none
     palette=0.85,        # 0: free colours, 1: only the photo's own
+    blend=0.0,           # 0: the detail is carried; above 0: each size starts from the dream enlarged, with this share of the photo
     seed=0,              # of the jitter
     progress=True,       # show a progress bar in a terminal or notebook
     callback=None,       # called after each step with (octave from 1 on, step, values (N,), image)
+    pictures={},         # what the objective's comparisons need: {name: (H, W, 3)}
 ):
     "A deep dream (Mordvintsev et al., 2015): gradient ascent at growing sizes, the added detail carried from each to the next."
     image, objective = check_image(image), as_objective(objective)
-    if not 0 <= palette <= 1: raise OctaveError(f"palette is a number from 0 (free colours) to 1 (the photo's own), not {palette!r}")
+    for name, value, least, most in (("palette", palette, "free colours", "the photo's own"), ("blend", blend, "the detail carried", "the photo only")):
+        if not 0 <= value <= 1: raise OctaveError(f"{name} is a number from 0 ({least}) to 1 ({most}), not {value!r}")
     height, width = image.shape[-3:-1]
     network.check_size(height, width, objective.names())
     sizes = octave_sizes(height, width, octaves, octave_scale, max((network[name].min_size for name in objective.names()), default=1))
@@ -55,7 +58,8 @@ def dream(
             def after_step(step, values, dreamt):
                 bar.update()
                 if callback: callback(octave, step, values, dreamt)
-            start = np.clip(photo + resize(detail, size), 0, 1)
-            dreamt = ascend(start, network, objective, steps, step_size, jitter, smoothing, smoothing_growth, pyramid, colors, seed=seed + octave, callback=after_step)
+            if blend and octave > 1: start = np.clip(blend * photo + (1 - blend) * resize(dreamt, size), 0, 1)
+            else: start = np.clip(photo + resize(detail, size), 0, 1)
+            dreamt = ascend(start, network, objective, steps, step_size, jitter, smoothing, smoothing_growth, pyramid, colors, seed=seed + octave, callback=after_step, pictures=pictures)
             detail = dreamt - photo
     return dreamt

@@ -23,7 +23,7 @@ from .ascent import *
 from .style import *
 from .octaves import *
 
-# %% ../nbs/09_recipes.ipynb #133df485
+# %% ../nbs/09_recipes.ipynb #ef0783bd
 class RecipeError(DeepDreamError):
     "A recipe that cannot be read or followed."
 
@@ -41,6 +41,7 @@ class Recipe:
     smoothing_growth: float = 1.0  # last step over first
     pyramid: int = 0          # halvings in a Laplacian pyramid of the gradient; 0: none
     palette: float = 0.85     # 0: free colours, 1: the photo's own
+    blend: float = 0.0        # 0: the detail is carried from octave to octave; above 0: the share of the photo in each start
     seed: int = 0
     dtype: str = "float32"    # or bfloat16
     pooling: str = "max"      # or average
@@ -48,13 +49,13 @@ class Recipe:
 
     def __post_init__(self): _check_recipe(self)
 
-# %% ../nbs/09_recipes.ipynb #0a3a157a
+# %% ../nbs/09_recipes.ipynb #744431e7
 _choices = {"dtype": ("float32", "bfloat16"), "pooling": ("max", "average"), "optimizer": ("lbfgs", "adam"), "keep_colors": ("no", "luminance", "statistics")}
 _of_network = ("network", "dtype", "pooling", "max_side")  # settings that are no arguments of `dream`
 
 _limits = {  # the least and the largest value that a recipe may hold
     "octaves": (1, 50), "scales": (1, 12), "octave_scale": (1.01, 10), "steps": (0, 100_000), "step_size": (0, 10), "jitter": (0, 10_000),
-    "smoothing": (0, 20), "smoothing_growth": (0.01, 100), "pyramid": (0, 10), "palette": (0, 1), "seed": (0, 2**32 - 1), "max_side": (0, 100_000),
+    "smoothing": (0, 20), "smoothing_growth": (0.01, 100), "pyramid": (0, 10), "palette": (0, 1), "blend": (0, 1), "seed": (0, 2**32 - 1), "max_side": (0, 100_000),
 }
 
 def _checked(name, type_, value):
@@ -114,7 +115,7 @@ class StyleRecipe:
 
 kinds = {"dream": Recipe, "style": StyleRecipe}
 
-# %% ../nbs/09_recipes.ipynb #9bcac02a
+# %% ../nbs/09_recipes.ipynb #896fedc0
 recipes = {
     "default": Recipe(),
     "fur": Recipe(objective='layer("fire7", "l2")', octaves=5, octave_scale=1.3, step_size=0.012),
@@ -126,6 +127,7 @@ recipes = {
     "vgg-beasts": Recipe("vgg19", 'layer("block4_conv4") + layer("block5_conv2")', 4, 1.4, 15, 0.009, max_side=400),
     "inception-classic": Recipe("inception_v3", 'layer("mixed3") + layer("mixed5")', 6, 1.3, 15, 0.005, smoothing_growth=3, pyramid=3, palette=0.9, max_side=512),
     "inception-spirals": Recipe("inception_v3", 'layer("mixed4", "l2") + layer("mixed6", "l2")', 5, 1.3, 15, 0.01, smoothing_growth=3, max_side=512),
+    "natural-dreams": Recipe("inception_v3", 'layer("mixed3") + layer("mixed5")', 3, 1 / 0.85, 100, 0.01, 0, 0.0, palette=0, blend=0.15, max_side=299),
     "inception-dogs": Recipe("inception_v3", 'channels("mixed5", 0, 191)', 5, 1.3, 15, 0.01, smoothing_growth=3, max_side=512),
 }
 
