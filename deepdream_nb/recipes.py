@@ -115,7 +115,7 @@ class StyleRecipe:
 
 kinds = {"dream": Recipe, "style": StyleRecipe}
 
-# %% ../nbs/09_recipes.ipynb #896fedc0
+# %% ../nbs/09_recipes.ipynb #0198c888
 recipes = {
     "default": Recipe(),
     "fur": Recipe(objective='layer("fire7", "l2")', octaves=5, octave_scale=1.3, step_size=0.012),
@@ -127,7 +127,7 @@ recipes = {
     "vgg-beasts": Recipe("vgg19", 'layer("block4_conv4") + layer("block5_conv2")', 4, 1.4, 15, 0.009, max_side=400),
     "inception-classic": Recipe("inception_v3", 'layer("mixed3") + layer("mixed5")', 6, 1.3, 15, 0.005, smoothing_growth=3, pyramid=3, palette=0.9, max_side=512),
     "inception-spirals": Recipe("inception_v3", 'layer("mixed4", "l2") + layer("mixed6", "l2")', 5, 1.3, 15, 0.01, smoothing_growth=3, max_side=512),
-    "natural-dreams": Recipe("inception_v3", 'layer("mixed3") + layer("mixed5")', 3, 1 / 0.85, 100, 0.01, 0, 0.0, palette=0, blend=0.15, max_side=299),
+    "natural-dreams": Recipe("inception_v3", 'layer("mixed3") + layer("mixed5")', 3, 1 / 0.85, 100, 0.01, smoothing_growth=3, blend=0.15, max_side=299),
     "inception-dogs": Recipe("inception_v3", 'channels("mixed5", 0, 191)', 5, 1.3, 15, 0.01, smoothing_growth=3, max_side=512),
 }
 
