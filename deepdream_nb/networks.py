@@ -292,7 +292,7 @@ def layer_table(model):
             table.append(LayerInfo(layer.name, _kind(layer), now[0], int(layer.output.shape[-1]), *now[1:]))
     return tuple(sorted(table, key=lambda info: info.depth))
 
-# %% ../nbs/01_networks.ipynb #a0a5b539
+# %% ../nbs/01_networks.ipynb #8185b280
 @dataclass(frozen=True, eq=False)
 class Network:
     "A pretrained network that takes RGB images in [0, 1]; made by `load_network`."
@@ -324,6 +324,11 @@ class Network:
             outputs = {name: self.model.get_layer(self[name].name).output for name in names}
             self.cache[key] = keras.Model(self.model.input, outputs)
         return self.cache[key]
+
+    def feature_shapes(self, names, height, width):
+        "The (height, width, channels) that the layers `names` have for a picture of this size: {name: shape}."
+        shapes = self.features(names).compute_output_shape((1, height, width, 3))
+        return {name: tuple(shape[1:]) for name, shape in shapes.items()}
 
     def check_size(self, height, width, names):
         "Raise `ImageError` if a picture of this size does not reach the layers `names`."

@@ -15,21 +15,19 @@ from .networks import *
 from .objectives import *
 from .ascent import *
 
-# %% ../nbs/04_style_transfer.ipynb #1d364a02
-def _relative_error(x, target):
-    "The squared difference of (N, ...) to (1, ...), relative to the target's squares, for each of the batch."
-    tf = tensorflow()
-    axes = list(range(1, len(x.shape)))
-    return tf.reduce_sum(tf.square(x - target), axis=axes) / tf.reduce_sum(tf.square(target), axis=axes)
-
+# %% ../nbs/04_style_transfer.ipynb #abe93af0
 @term
-class content(Comparison):
+class content(LocalTerm, Comparison):
     "Minus the relative squared difference of a layer to that of the picture, place by place (Gatys et al., 2015)."
     name: str
     picture: str = "content"
-    def measure(self, features, image, target): return -_relative_error(float_features(features, self.name), target)
+    def target(self, features): return features, tensorflow().reduce_mean(tensorflow().square(features))
+    def target_spec(self): return super().target_spec(), tensorflow().TensorSpec([], "float32")
+    def places(self, features, image, target):
+        aim, squares = target
+        return -tensorflow().reduce_mean(tensorflow().square(float_features(features, self.name) - aim), axis=-1) / squares
 
-# %% ../nbs/04_style_transfer.ipynb #65df9ccf
+# %% ../nbs/04_style_transfer.ipynb #3b525eba
 def gram(features):
     "The Gram matrices (N, C, C) of features (N, H, W, C): mean products of channels over all places."
     tf = tensorflow()
@@ -44,9 +42,11 @@ class style(Comparison):
     picture: str = "style"
     target_shape, same_size = [None, None, None], False
     def target(self, features): return gram(features)
-    def measure(self, features, image, target): return -_relative_error(gram(float_features(features, self.name)), target)
+    def measure(self, features, image, target):
+        tf, found = tensorflow(), gram(float_features(features, self.name))
+        return -tf.reduce_sum(tf.square(found - target), axis=[1, 2]) / tf.reduce_sum(tf.square(target), axis=[1, 2])
 
-# %% ../nbs/04_style_transfer.ipynb #7b02e7f7
+# %% ../nbs/04_style_transfer.ipynb #d2a3381d
 def gradient_function(network, objective):
     "A compiled function (image, targets) -> (value, gradient) of a bound objective, for images (1, H, W, 3) of any size."
     key = "gradient", repr(objective)
@@ -55,16 +55,13 @@ def gradient_function(network, objective):
 
 def _make_gradient(network, objective):
     "Compile `gradient_function`."
-    tf = tensorflow()
-    features = network.features(objective.names()) if objective.names() else lambda image: {}
-    targets = {text: tf.TensorSpec(term.target_shape, "float32") for text, term in comparisons(objective).items()}
+    tf, ascent = tensorflow(), gradient_of(network, objective)
+    targets = {text: term.target_spec() for text, term in comparisons(objective).items()}
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], "float32"), targets])
     def run(image, targets):
-        with tf.GradientTape() as tape:
-            tape.watch(image)
-            value = tf.reduce_sum(objective.value(features(image), image, targets))
-        return value, tape.gradient(value, image, unconnected_gradients="zero")
+        gradient, values = ascent(image, targets)
+        return tf.reduce_sum(values), gradient
     return run.get_concrete_function()
 
 # %% ../nbs/04_style_transfer.ipynb #7e799d8d
