@@ -24,7 +24,7 @@ def octave_sizes(height, width, octaves=4, octave_scale=1.4, min_size=1):
     sizes = [(round(height / octave_scale ** k), round(width / octave_scale ** k)) for k in range(min(octaves, 100))]
     return [size for size in reversed(sizes) if min(size) >= min_size] or [(height, width)]
 
-# %% ../nbs/07_octaves.ipynb #56c1e098
+# %% ../nbs/07_octaves.ipynb #cb27bf08
 def dream(
     image,               # (H, W, 3), or a batch (N, H, W, 3) of one size, in [0, 1]
     network,             # a `Network`
@@ -42,7 +42,7 @@ def dream(
     seed=0,              # of the jitter
     progress=True,       # show a progress bar in a terminal or notebook
     callback=None,       # called after each step with (octave from 1 on, step, values (N,), image)
-    pictures={},         # what the objective's comparisons need: {name: (H, W, 3)}
+    pictures={},         # what the objective's comparisons need: {name: (H, W, 3)}; "content" is the image itself if not given
 ):
     "A deep dream (Mordvintsev et al., 2015): gradient ascent at growing sizes, the added detail carried from each to the next."
     image, objective = check_image(image), as_objective(objective)
@@ -51,7 +51,7 @@ def dream(
     height, width = image.shape[-3:-1]
     network.check_size(height, width, objective.names())
     sizes = octave_sizes(height, width, octaves, octave_scale, max((network[name].min_size for name in objective.names()), default=1))
-    colors, detail = palette_matrix(image, palette) if palette else None, np.zeros_like(image)
+    colors, detail, pictures = palette_matrix(image, palette) if palette else None, np.zeros_like(image), {"content": image, **pictures}
     with progress_bar(len(sizes) * steps, "dreaming", progress) as bar:
         for octave, size in enumerate(sizes, start=1):
             photo = np.clip(resize(image, size), 0, 1)
