@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['guide_side', 'loaded_side', 'guide_endings', 'most_places', 'places_at_once', 'matches', 'GuideError', 'load_guide',
            'guide_pictures', 'guide_features', 'filters', 'demand_guide', 'guide_places', 'best_match', 'dot',
-           'transport_bonus', 'transport', 'guide', 'masked', 'find_mask']
+           'transport_bonus', 'transport', 'guide', 'picture_names', 'masked', 'find_mask', 'diversity']
 
 # %% ../nbs/08_guided_dreams.ipynb #26d3e882
 import json
@@ -130,28 +130,30 @@ def transport_bonus(likeness, sharpness=50.0, rounds=100):
     for _ in range(rounds): columns = 1 / (table.T @ (1 / (table @ columns)))
     return (np.log(columns / columns.mean()) / sharpness).astype("float32")
 
-# %% ../nbs/08_guided_dreams.ipynb #077ec30d
+# %% ../nbs/08_guided_dreams.ipynb #0a50bf6c
 @term
 class transport(LocalTerm, Comparison):
     "Each place matched with a place of the guide so that all of them are used alike (optimal transport); needs the photo as \"content\"."
     name: str
     picture: str = "guide"
     def __post_init__(self): demand_guide(self)
-    def target_spec(self): return tuple(tensorflow().TensorSpec([None] * rank, "float32") for rank in (2, 1, 1, 2))
+    def target_spec(self): return tuple(tensorflow().TensorSpec([None] * rank, "float32") for rank in (2, 1, 1, 0))
     def find_target(self, network, pictures, size):
         guide = guide_places(self, network, pictures, places_at_once)
         photo = np.clip(resize(find_picture(type(self)(self.name, "content"), pictures), size), 0, 1)
         photo = _some(float_features(network.features([self.name])(photo if photo.ndim == 4 else photo[None]), self.name), places_at_once)
         centre = (guide.mean(axis=0) + photo.mean(axis=0)) / 2
-        directions, sizes = _unit(guide - centre), np.linalg.norm(guide, axis=1)
-        push = _unit(guide) * sizes.mean() / np.maximum((sizes ** 2).mean(), 1e-12)
-        return tuple(map(tensorflow().constant, (directions, transport_bonus(_unit(photo - centre) @ directions.T), centre, push)))
-    def matches(self, found, target): return best_match(tensorflow().math.l2_normalize(found - target[2], axis=-1), target[0], target[1])
+        directions = _unit(guide - centre)
+        bonus = transport_bonus(_unit(photo - centre) @ directions.T)
+        return tuple(map(tensorflow().constant, (directions, bonus, centre, 1 / max((guide * directions).sum(axis=1).mean(), 1e-6))))
+    def matches(self, found, target):
+        directions, bonus, centre, _ = target
+        return best_match(tensorflow().math.l2_normalize(found - centre, axis=-1), directions, bonus)
     def places(self, features, image, target):
         tf, found = tensorflow(), float_features(features, self.name)
-        return tf.reduce_sum(found * tf.gather(target[3], self.matches(found, target)), axis=-1)
+        return tf.reduce_sum(found * tf.gather(target[0], self.matches(found, target)), axis=-1) * target[3]
 
-# %% ../nbs/08_guided_dreams.ipynb #287f1a76
+# %% ../nbs/08_guided_dreams.ipynb #8ac0b167
 matches = {"filters": filters, "layout": lambda name, picture: filters(name, picture, 8), "dot": dot, "transport": transport}
 
 def guide(
@@ -179,6 +181,11 @@ def _for_each(pictures, given, what):
     given = [given] if np.ndim(given) == 0 else list(given)
     if len(given) != len(pictures): raise GuideError(f"there {'is 1 ' + what if len(given) == 1 else f'are {len(given)} {what}s'} for {len(pictures)} guides; give one for each")
     return given
+
+def picture_names(objective):
+    "The names of the pictures that an objective asks for, each once; those of masks, too."
+    def names(term): return (*([term.picture] if isinstance(term, Comparison) else []), *(names(term.inner) if isinstance(term, masked) else []))
+    return tuple(dict.fromkeys(name for _, term in objective.weighted for name in names(term)))
 
 # %% ../nbs/08_guided_dreams.ipynb #a59b838b
 @term
@@ -224,3 +231,14 @@ def find_mask(term, pictures, size):
     if not 0.8 < stretch < 1.25:
         raise GuideError(f"the mask {term.picture!r} has {mask.shape[2]}x{mask.shape[1]} pixels, quite another shape than the picture ({size[1]}x{size[0]}); cut it to the same proportions")
     return mask
+
+# %% ../nbs/08_guided_dreams.ipynb #eef2752a
+@term
+class diversity(Term):
+    "Minus the mean cosine between the Gram matrix of an image's layer and those of the others in the batch (Olah et al., 2017)."
+    name: str
+    def measure(self, features, image, target):
+        tf, found = tensorflow(), gram(float_features(features, self.name))
+        flat = tf.math.l2_normalize(tf.reshape(found, [tf.shape(found)[0], -1]), axis=-1)
+        likeness, count = flat @ tf.transpose(flat), tf.cast(tf.shape(flat)[0], "float32")
+        return (tf.linalg.diag_part(likeness) - tf.reduce_sum(likeness, axis=-1)) / tf.maximum(count - 1, 1)
