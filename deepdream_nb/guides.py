@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['guide_side', 'loaded_side', 'guide_endings', 'most_places', 'places_at_once', 'matches', 'GuideError', 'load_guide',
            'guide_pictures', 'guide_features', 'filters', 'demand_guide', 'guide_places', 'best_match', 'dot',
-           'transport_bonus', 'transport', 'guide', 'picture_names', 'masked', 'find_mask', 'diversity']
+           'transport_bonus', 'transport', 'guide', 'masked', 'find_mask', 'picture_names', 'diversity']
 
 # %% ../nbs/08_guided_dreams.ipynb #26d3e882
 import json
@@ -153,7 +153,7 @@ class transport(LocalTerm, Comparison):
         tf, found = tensorflow(), float_features(features, self.name)
         return tf.reduce_sum(found * tf.gather(target[0], self.matches(found, target)), axis=-1) * target[3]
 
-# %% ../nbs/08_guided_dreams.ipynb #8ac0b167
+# %% ../nbs/08_guided_dreams.ipynb #287f1a76
 matches = {"filters": filters, "layout": lambda name, picture: filters(name, picture, 8), "dot": dot, "transport": transport}
 
 def guide(
@@ -181,11 +181,6 @@ def _for_each(pictures, given, what):
     given = [given] if np.ndim(given) == 0 else list(given)
     if len(given) != len(pictures): raise GuideError(f"there {'is 1 ' + what if len(given) == 1 else f'are {len(given)} {what}s'} for {len(pictures)} guides; give one for each")
     return given
-
-def picture_names(objective):
-    "The names of the pictures that an objective asks for, each once; those of masks, too."
-    def names(term): return (*([term.picture] if isinstance(term, Comparison) else []), *(names(term.inner) if isinstance(term, masked) else []))
-    return tuple(dict.fromkeys(name for _, term in objective.weighted for name in names(term)))
 
 # %% ../nbs/08_guided_dreams.ipynb #a59b838b
 @term
@@ -231,6 +226,12 @@ def find_mask(term, pictures, size):
     if not 0.8 < stretch < 1.25:
         raise GuideError(f"the mask {term.picture!r} has {mask.shape[2]}x{mask.shape[1]} pixels, quite another shape than the picture ({size[1]}x{size[0]}); cut it to the same proportions")
     return mask
+
+# %% ../nbs/08_guided_dreams.ipynb #04edf54c
+def picture_names(objective):
+    "The names of the pictures that an objective asks for, each once; those of masks, too."
+    def names(term): return (*([term.picture] if isinstance(term, Comparison) else []), *(names(term.inner) if isinstance(term, masked) else []))
+    return tuple(dict.fromkeys(name for _, term in objective.weighted for name in names(term)))
 
 # %% ../nbs/08_guided_dreams.ipynb #eef2752a
 @term

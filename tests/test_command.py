@@ -63,7 +63,7 @@ def test_guides_and_their_replay(deepdream, tmp_path):
     again = done.stdout.split("Make it again:  deepdream ")[1].split()
     assert again[4:] == list(guides) and "the same in every pixel" in deepdream(*again).stdout
     assert "guide2: not what" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg", "--guide", "cups", "--guide", "cat.jpg", *guides[4:]).stderr
-    other = deepdream("dream", "stars.jpg", "--recipe", "cat.dream.png", "--guide", "cat.jpg", "--guide", "cups", "--guide-mask", "all", "--guide-mask", "cat.jpg", "--out", "other.png")
+    other = deepdream("dream", "left.png", "--recipe", "cat.dream.png", "--guide", "cat.jpg", "--guide", "cups", "--guide-mask", "all", "--guide-mask", "cat.jpg", "--out", "other.png")
     assert other.returncode == 0 and read_record(tmp_path / "other.png").recipe == record.recipe, other.stderr
     both = deepdream("dream", "cat.jpg", *QUICK, "--layer", "fire6", "--guide", "stars.jpg", "--out", "both.png")
     assert both.returncode == 0 and read_record(tmp_path / "both.png").recipe.objective == 'layer("fire6") + filters("fire5")', both.stderr
@@ -104,18 +104,13 @@ def test_layers_and_named_recipes(deepdream):
     (["dream", "cat.jpg", "--guide", "none.jpg"], "there is no file none.jpg"),
     (["dream", "cat.jpg", "--guide", "empty"], "there is no picture in the folder empty"),
     (["dream", "cat.jpg", "--guide", "cat.jpg", "--match", "dots"], "there is no match 'dots'"),
-    (["dream", "cat.jpg", "--guide", "cat.jpg", "--guide-weight", "1", "--guide-weight", "2"], "2 weights for 1 guides"),
-    (["dream", "cat.jpg", "--guide", "cat.jpg", "--guide-mask", "black.png"], "'mask' is black all over"),
-    (["dream", "cat.jpg", "--guide", "cat.jpg", "--guide-mask", "flat.png"], "another shape than the picture"),
+    (["dream", "cat.jpg", "--guide", "cat.jpg", "--guide-weight", "1", "--guide-weight", "2"], "2 weights for 1 guide"),
     (["dream", "cat.jpg", "--guide", "flat.png"], "'guide': a picture of 120x1 pixels is too small"),
-    (["dream", "cat.jpg", "--guide", "cat.jpg", "--guide-layer", "fire55"], "fire5"),
     (["dream", "cat.jpg", "--match", "dot"], "go with a --guide"),
-    (["dream", "cat.jpg", "--objective", "filters('fire5')"], "needs the picture 'guide'"),
 ])
 def test_one_line_for_each_error(deepdream, tmp_path, arguments, said):
     (tmp_path / "text.jpg").write_text("no picture at all")
     save_image(load_image(tmp_path / "cat.jpg")[:1], tmp_path / "flat.png")
-    save_image(0 * load_image(tmp_path / "cat.jpg"), tmp_path / "black.png")
     (tmp_path / "empty").mkdir()
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     done = deepdream(*arguments)
