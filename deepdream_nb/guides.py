@@ -7,7 +7,7 @@ __all__ = ['guide_side', 'loaded_side', 'guide_endings', 'most_places', 'places_
            'guide_pictures', 'guide_features', 'filters', 'demand_guide', 'guide_places', 'best_match', 'dot',
            'transport_bonus', 'transport', 'guide', 'masked', 'find_mask', 'picture_names', 'diversity']
 
-# %% ../nbs/08_guided_dreams.ipynb #26d3e882
+# %% ../nbs/08_guided_dreams.ipynb #3c208b9a
 import json
 from pathlib import Path
 
@@ -16,11 +16,9 @@ import numpy as np
 from .images import *
 from .networks import *
 from .objectives import *
-from .ascent import *
 from .style import *
-from .octaves import *
 
-# %% ../nbs/08_guided_dreams.ipynb #5c8f41db
+# %% ../nbs/08_guided_dreams.ipynb #b3012c1c
 class GuideError(DeepDreamError):
     "A guide or a mask that cannot be used."
 
@@ -31,7 +29,7 @@ def load_guide(source):
     folder = Path(source).expanduser() if isinstance(source, (str, Path)) else None
     if folder and folder.is_dir():
         source = sorted(path for path in folder.iterdir() if path.suffix.lower() in guide_endings and not path.name.startswith("."))
-        if not source: raise GuideError(f"there is no picture in the folder {folder}; pictures end in {', '.join(guide_endings)}")
+        if not source: raise GuideError(f"there is no picture in the folder {folder.name}; pictures end in {', '.join(guide_endings)}")
     if isinstance(source, (list, tuple)) or np.ndim(source) == 4:
         if not len(source): raise GuideError("a guide of several pictures holds at least one")
         return tuple(load_image(one, loaded_side) for one in source)
@@ -153,7 +151,7 @@ class transport(LocalTerm, Comparison):
         tf, found = tensorflow(), float_features(features, self.name)
         return tf.reduce_sum(found * tf.gather(target[0], self.matches(found, target)), axis=-1) * target[3]
 
-# %% ../nbs/08_guided_dreams.ipynb #287f1a76
+# %% ../nbs/08_guided_dreams.ipynb #59e5af53
 matches = {"filters": filters, "layout": lambda name, picture: filters(name, picture, 8), "dot": dot, "transport": transport}
 
 def guide(
@@ -179,7 +177,7 @@ def _for_each(pictures, given, what):
     "A list with one entry for each guide; of None where nothing is given."
     if given is None: return [None] * len(pictures)
     given = [given] if np.ndim(given) == 0 else list(given)
-    if len(given) != len(pictures): raise GuideError(f"there {'is 1 ' + what if len(given) == 1 else f'are {len(given)} {what}s'} for {len(pictures)} guides; give one for each")
+    if len(given) != len(pictures): raise GuideError(f"there {'is 1 ' + what if len(given) == 1 else f'are {len(given)} {what}s'} for {len(pictures)} guide{'s' if len(pictures) > 1 else ''}; give one for each")
     return given
 
 # %% ../nbs/08_guided_dreams.ipynb #a59b838b
