@@ -133,7 +133,7 @@ def _kernel(sigma):
     "The smoothing kernel as a tensor; a single 0 where nothing is smoothed."
     return tensorflow().constant(smoothing_kernel(sigma) if sigma > 0 else np.zeros((1, 1, 3, 1)), "float32")
 
-# %% ../nbs/03_ascent.ipynb #a0461226
+# %% ../nbs/03_ascent.ipynb #4661cba8
 def _shifts(network, objective, jitter, seed, count):
     "The shift (down, right) for each step; in steps of the grid of features where the objective compares place by place."
     found = np.random.default_rng(seed).integers(-jitter, jitter + 1, (count, 2))
@@ -142,7 +142,8 @@ def _shifts(network, objective, jitter, seed, count):
 
 def _rolled(network, objective, targets, shift):
     "The targets that lie over the image, shifted as the image is."
-    def roll(tensor, term): return tensorflow().roll(tensor, list(shift // network[term.layers()[0]].stride), [1, 2])
+    def strides(term): return network[term.layers()[0]].stride if term.layers() else 1
+    def roll(tensor, term): return tensorflow().roll(tensor, np.round(shift / strides(term)).astype(int), [1, 2])
     return map_targets(objective, targets, roll) if targets else targets
 
 # %% ../nbs/03_ascent.ipynb #ffb2e234

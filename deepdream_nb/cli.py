@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'usual_objective', 'dream', 'style', 'layers', 'recipe', 'replay_command', 'main']
 
-# %% ../nbs/15_cli.ipynb #f91c38c3
+# %% ../nbs/15_cli.ipynb #90315bc1
 import signal
 import sys
 import time
@@ -19,6 +19,7 @@ from .images import *
 from .networks import *
 from .objectives import *
 from .style import style_objective
+from .guides import *
 from .recipes import *
 
 # %% ../nbs/15_cli.ipynb #c1b4d061
@@ -60,6 +61,37 @@ def _recipe_and_network(source, weights, **settings):
     if recipe.network != base.network and "objective" not in given: recipe = replace(recipe, objective=usual_objective(network))
     return recipe, network
 
+# %% ../nbs/15_cli.ipynb #0bb19e1f
+_usual_guide = {"squeezenet": "fire5", "inception_v3": "mixed5", "vgg16": "block4_conv2", "vgg19": "block4_conv2"}
+
+def _numbered(word, sources):
+    "Pictures by the names that an objective knows them by: {'guide': a.jpg, 'guide2': b.jpg}."
+    return {f"{word}{place}" if place > 1 else word: source for place, source in enumerate(sources or (), start=1)}
+
+def _given_pictures(guides, masks):
+    "The pictures of --guide and --guide-mask, loaded; `all` stands for no mask."
+    return {name: load_guide(source) for name, source in {**_numbered("guide", guides), **_numbered("mask", masks)}.items() if source != "all" or name.startswith("guide")}
+
+def _guide_objective(network, guides, weights, masks, match, layers):
+    "The objective of the --guide options."
+    layers = layers or [_usual_guide.get(network) or _demand_layer(network)]
+    names = None if not masks else [None if source == "all" else name for name, source in _numbered("mask", masks).items()]
+    return guide(list(_numbered("guide", guides)), layers, weights or None, match or "filters", names)
+
+def _demand_layer(network): raise GuideError(f"name a layer of {network} with --guide-layer; there are usual ones for {', '.join(_usual_guide)}")
+
+# %% ../nbs/15_cli.ipynb #045dee4e
+def _with_guides(objective, recipe, network, guides, weights, masks, match, layers):
+    "The objective's text with the --guide options in it, or None where the recipe's own is to stay."
+    if not guides:
+        if weights or masks or match or layers: raise GuideError("--guide-weight, --guide-mask, --guide-layer and --match go with a --guide")
+        return objective
+    base = load_recipe(recipe or "default")
+    if not objective and recipe and any(name.startswith("guide") for name in picture_names(parse(base.objective))): return None
+    wish = _guide_objective(network or base.network, guides, weights, masks, match, layers)
+    if objective or recipe: wish = parse(objective or base.objective) + wish
+    return repr(wish)
+
 # %% ../nbs/15_cli.ipynb #aa06193b
 def _output_path(out, photo, force, kind="dream"):
     "The path to write: `--out`, or <name>.<kind>.png in the working directory."
@@ -69,7 +101,7 @@ def _output_path(out, photo, force, kind="dream"):
     if path.exists() and not force: raise ImageError(f"{path} is there already; --force overwrites it")
     return path
 
-# %% ../nbs/15_cli.ipynb #78bedc12
+# %% ../nbs/15_cli.ipynb #e4339ddd
 @app.command(epilog="Example:  deepdream dream cat.jpg --recipe fur --steps 30")
 def dream(
     photo: Annotated[str, typer.Argument(help="The picture to dream on.")],
@@ -77,6 +109,11 @@ def dream(
     network: Annotated[Optional[str], typer.Option(help="squeezenet, vgg19, inception_v3, another of keras.applications, or a .keras file.")] = None,
     objective: Annotated[Optional[str], typer.Option(help="What to maximise, such as 'layer(\"fire5\") + 2 * logit(\"espresso\")'.")] = None,
     layer: Annotated[Optional[List[str]], typer.Option(help="A layer to maximise; several add up.")] = None,
+    guide: Annotated[Optional[List[str]], typer.Option(help="A picture, or a folder of them, to dream after; repeat for several.")] = None,
+    guide_weight: Annotated[Optional[List[float]], typer.Option(help="Of a guide, one each. [default: 1]")] = None,
+    guide_mask: Annotated[Optional[List[str]], typer.Option(help="A picture, white where a guide counts, one each; all: everywhere.")] = None,
+    guide_layer: Annotated[Optional[List[str]], typer.Option(help="The guides' layer; several add up.")] = None,
+    match: Annotated[Optional[str], typer.Option(help="How a guide is matched: filters, layout, dot or transport. [default: filters]")] = None,
     recipe: Annotated[Optional[str], typer.Option(help="A recipe's name, a JSON file, or a dreamt picture.")] = None,
     octaves: Annotated[Optional[int], typer.Option(help="Number of sizes.")] = None,
     octave_scale: Annotated[Optional[float], typer.Option(help="From one size to the next.")] = None,
@@ -96,20 +133,23 @@ def dream(
 ):
     "Dream on a photo and save the picture with its recipe inside."
     start = time.perf_counter()
-    path, image = _output_path(out, photo, force), load_image(photo)
+    path, image, pictures = _output_path(out, photo, force), load_image(photo), _given_pictures(guide, guide_mask)
+    wish = _with_guides(_objective_text(objective, layer), recipe, network, guide, guide_weight, guide_mask, match, guide_layer)
     chosen, loaded = _recipe_and_network(
-        recipe, weights, network=network, objective=_objective_text(objective, layer), octaves=octaves, octave_scale=octave_scale,
+        recipe, weights, network=network, objective=wish, octaves=octaves, octave_scale=octave_scale,
         steps=steps, step_size=step_size, jitter=jitter, smoothing=smoothing,
         smoothing_growth=smoothing_growth, pyramid=pyramid, palette=palette, max_side=max_side, seed=seed, dtype=dtype, pooling=pooling)
     ready = time.perf_counter()
-    made = make_dream(image, chosen, network=loaded)
+    made = make_dream(image, chosen, network=loaded, pictures=pictures)
     save_dream(made, path, overwrite=force)
     height, width = made.image.shape[:2]
     end = time.perf_counter()
     print(f"{path}  {width}x{height} pixels, {end - start:.1f} s ({ready - start:.1f} to load {chosen.network}, {end - ready:.1f} to dream)")
-    print(f"Make it again:  deepdream replay {path} --input {photo}")
+    print(f"Make it again:  deepdream replay {path} --input {photo}{_repeated('guide', guide)}{_repeated('guide-mask', guide_mask)}")
 
-# %% ../nbs/15_cli.ipynb #4009dae3
+def _repeated(option, values): return "".join(f" --{option} {value}" for value in values or ())
+
+# %% ../nbs/15_cli.ipynb #6b61fb2c
 @app.command(epilog="Example:  deepdream style cat.jpg painting.jpg --keep-colors statistics")
 def style(
     photo: Annotated[str, typer.Argument(help="The picture to paint.", metavar="CONTENT")],
@@ -138,7 +178,7 @@ def style(
     made = make_style(image, pictures, chosen, weights)
     save_dream(made, path, overwrite=force)
     print(f"{path}  {made.image.shape[1]}x{made.image.shape[0]} pixels, {time.perf_counter() - start:.1f} s")
-    print(f"Make it again:  deepdream replay {path} --input {photo} {' '.join(f'--style {one}' for one in styles)}")
+    print(f"Make it again:  deepdream replay {path} --input {photo}{_repeated('style', styles)}")
 
 def _proportions(text, count):
     "The weights of several styles from text, or one each."
@@ -179,19 +219,21 @@ def recipe(
     if picture is None: raise RecipeError("name a picture, or list the named recipes with --list")
     print(recipe_text(load_recipe(picture)))
 
-# %% ../nbs/15_cli.ipynb #10b1918d
+# %% ../nbs/15_cli.ipynb #0c0b4f8f
 @app.command("replay", epilog="Example:  deepdream replay cat.dream.png --input cat.jpg")
 def replay_command(
     picture: Annotated[str, typer.Argument(help="A dreamt picture with its recipe inside.")],
     input: Annotated[str, typer.Option(help="The photo that it was made from.")],
     style: Annotated[Optional[List[str]], typer.Option(help="A style picture that it was made with; repeat for several.")] = None,
+    guide: Annotated[Optional[List[str]], typer.Option(help="A guide that it was made with; repeat for several.")] = None,
+    guide_mask: Annotated[Optional[List[str]], typer.Option(help="A guide's mask; repeat for several.")] = None,
     out: Annotated[Optional[str], typer.Option(help="Save the new picture here, too.")] = None,
     weights: Annotated[Optional[str], typer.Option(help="A weights file for the network.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
 ):
     "Make a dreamt picture again and report the difference."
     path = _output_path(out, picture, force) if out else None
-    result = replay(picture, input, weights, style or ())
+    result = replay(picture, input, weights, style or (), pictures=_given_pictures(guide, guide_mask))
     print(f"{picture} made again: {result}")
     if path: print(save_dream(result.dream, path, overwrite=force))
 

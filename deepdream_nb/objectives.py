@@ -87,7 +87,7 @@ class LocalTerm(Term):
     "A term that is the mean of a number at each place of its layer, `places`: (N, h, w)."
     def measure(self, features, image, target): return _over_image(self.places(features, image, target))
 
-# %% ../nbs/02_objectives.ipynb #95eea581
+# %% ../nbs/02_objectives.ipynb #858c5747
 class Comparison(Term):
     "A term that compares a layer of the image with the same layer of a picture; has the fields `name` and `picture`."
     target_shape = [None, None, None, None]  # of what `target` returns
@@ -99,8 +99,9 @@ class Comparison(Term):
     def find_target(self, network, pictures, size):
         "The constant tensors that the term needs for images of a size (height, width)."
         picture = find_picture(self, pictures)
+        if isinstance(picture, (list, tuple)): raise ObjectiveError(f"{self!r} compares with one picture; {self.picture!r} holds {len(picture)}")
         if self.same_size: picture = np.clip(resize(picture, size), 0, 1)
-        return self.target(float_features(network.features([self.name])(picture[None]), self.name))
+        return self.target(float_features(network.features([self.name])(picture if picture.ndim == 4 else picture[None]), self.name))
 
 def find_picture(term, pictures):
     "The picture that a comparison names; raises `ObjectiveError` if it is not given."

@@ -7,11 +7,12 @@ __all__ = ['kinds', 'recipes', 'RecipeError', 'Recipe', 'recipe_text', 'recipe_f
            'Record', 'record_text', 'read_record', 'current_versions', 'Dream', 'make_dream', 'make_style',
            'network_for', 'save_dream', 'Replay', 'replay', 'recipe_diff']
 
-# %% ../nbs/09_recipes.ipynb #cb68c897
+# %% ../nbs/09_recipes.ipynb #5d4a04f2
+import hashlib
 import importlib.metadata
 import json
 import platform
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from .objectives import *
 from .ascent import *
 from .style import *
 from .octaves import *
+from .guides import *
 
 # %% ../nbs/09_recipes.ipynb #ef0783bd
 class RecipeError(DeepDreamError):
@@ -143,7 +145,7 @@ def load_recipe(source):
     except (OSError, UnicodeDecodeError): raise RecipeError(f"{path.name} cannot be read as text") from None
     return recipe_from(parse_json(text))
 
-# %% ../nbs/09_recipes.ipynb #58557f02
+# %% ../nbs/09_recipes.ipynb #0a29edbc
 @dataclass(frozen=True)
 class Record:
     "How a picture was made: recipe, weights, photo and versions."
@@ -152,14 +154,14 @@ class Record:
     photo: str        # `image_hash` of the photo before it was shrunk
     photo_size: tuple # (height, width) of it
     versions: dict    # of the packages that count
-    styles: tuple = () # `image_hash` of each style picture
+    pictures: dict = field(default_factory=dict)  # of guides, masks and styles: {name: `image_hash`}
 
 def record_text(record):
     "A record as JSON text, to be kept in a picture."
     kind = next(name for name, type_ in kinds.items() if isinstance(record.recipe, type_))
     return json.dumps({"deepdream": 1, "kind": kind, **asdict(record)})
 
-# %% ../nbs/09_recipes.ipynb #33290213
+# %% ../nbs/09_recipes.ipynb #4d3e988f
 def read_record(picture):
     "The `Record` inside a picture file; raises `RecipeError` if there is none or it is damaged."
     name, note = Path(picture).name, read_note(picture)
@@ -168,9 +170,11 @@ def read_record(picture):
     except RecipeError: raise RecipeError(f"{name} carries a note that is no recipe") from None
     if not isinstance(found, dict) or found.get("deepdream") != 1 or found.get("kind") not in kinds: raise RecipeError(f"{name} carries a note that is no recipe")
     texts = all(isinstance(found.get(key), str) for key in ("fingerprint", "photo"))
-    size, versions, styles = found.get("photo_size"), found.get("versions"), found.get("styles")
-    if not (texts and isinstance(versions, dict) and isinstance(styles, list) and isinstance(size, list) and len(size) == 2): raise RecipeError(f"the record in {name} is incomplete")
-    return Record(recipe_from(found.get("recipe"), kinds[found["kind"]]), found["fingerprint"], found["photo"], tuple(size), versions, tuple(styles))
+    size, versions = found.get("photo_size"), found.get("versions")
+    styles = found.get("styles") if isinstance(found.get("styles"), list) else []  # what the first version kept instead of pictures
+    pictures = found.get("pictures", dict(zip(_style_names(styles), styles)))
+    if not (texts and isinstance(versions, dict) and isinstance(pictures, dict) and isinstance(size, list) and len(size) == 2): raise RecipeError(f"the record in {name} is incomplete")
+    return Record(recipe_from(found.get("recipe"), kinds[found["kind"]]), found["fingerprint"], found["photo"], tuple(size), versions, pictures)
 
 # %% ../nbs/09_recipes.ipynb #db4ba1a4
 def current_versions():
@@ -178,7 +182,7 @@ def current_versions():
     packages = ("deepdream_nb", "tensorflow", "keras", "numpy", "pillow")
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
 
-# %% ../nbs/09_recipes.ipynb #50f9f35e
+# %% ../nbs/09_recipes.ipynb #af97cb0a
 @dataclass(frozen=True)
 class Dream:
     "A dreamt image with the record of how it was made."
@@ -192,22 +196,30 @@ def make_dream(
     network=None,   # an already loaded `Network`, to save the time
     progress=True,  # show a progress bar
     callback=None,  # see `dream`
+    pictures={},    # guides and masks that the objective names: {name: whatever `load_guide` takes}
 ):
     "Follow a recipe on a photo; returns a `Dream`."
-    recipe, photo = load_recipe(recipe or "default"), load_image(photo)
+    recipe, photo, pictures = load_recipe(recipe or "default"), load_image(photo), _load_pictures(pictures)
     if not isinstance(recipe, Recipe): raise RecipeError("this is the recipe of a style transfer; make_style follows it")
     network = network or network_for(recipe, weights)
     image = fit(photo, recipe.max_side or None)
     settings = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in _of_network}
-    dreamt = dream(image, network, **settings, progress=progress, callback=callback)
-    return Dream(dreamt, _record(recipe, network, photo))
+    dreamt = dream(image, network, **settings, progress=progress, callback=callback, pictures=pictures)
+    return Dream(dreamt, _record(recipe, network, photo, pictures))
 
-def _record(recipe, network, photo, styles=()):
+def _load_pictures(pictures): return {name: load_guide(source) for name, source in pictures.items()}
+
+def _picture_hash(picture):
+    "The `image_hash` of a picture, or one for several."
+    if isinstance(picture, np.ndarray): return image_hash(picture)
+    return hashlib.sha256("".join(map(image_hash, picture)).encode()).hexdigest()
+
+def _record(recipe, network, photo, pictures):
     "The record of what is made by a recipe with a network from pictures."
     recipe = replace(recipe, network=Path(recipe.network).name)  # of an own network its file's name, not its folders
-    return Record(recipe, network.fingerprint, image_hash(photo), photo.shape[:2], current_versions(), tuple(map(image_hash, styles)))
+    return Record(recipe, network.fingerprint, image_hash(photo), photo.shape[:2], current_versions(), {name: _picture_hash(one) for name, one in pictures.items()})
 
-# %% ../nbs/09_recipes.ipynb #c0df2fc4
+# %% ../nbs/09_recipes.ipynb #ab8e801c
 def make_style(photo, styles, recipe=StyleRecipe(), weights=None, network=None, progress=True, callback=None):
     "Follow a `StyleRecipe` on a photo with one or more style pictures; returns a `Dream`. See `stylize`."
     if not isinstance(recipe, StyleRecipe): raise RecipeError("this is the recipe of a dream; make_dream follows it")
@@ -215,7 +227,9 @@ def make_style(photo, styles, recipe=StyleRecipe(), weights=None, network=None, 
     network = network or network_for(recipe, weights)
     painted = stylize(fit(photo, recipe.max_side or None), styles, network, recipe.objective, recipe.steps, recipe.optimizer,
                       recipe.scales, keep_colors=recipe.keep_colors, progress=progress, callback=callback)
-    return Dream(painted, _record(recipe, network, photo, styles))
+    return Dream(painted, _record(recipe, network, photo, dict(zip(_style_names(styles), styles))))
+
+def _style_names(styles): return [f"style{place}" if place > 1 else "style" for place in range(1, len(styles) + 1)]
 
 # %% ../nbs/09_recipes.ipynb #1a649853
 def network_for(recipe, weights=None):
@@ -242,20 +256,26 @@ class Replay:
         changes = ", ".join(f"{name} {then} -> {now}" for name, (then, now) in self.changed_versions.items())
         return same + (f"; changed since: {changes}" if changes else "")
 
-# %% ../nbs/09_recipes.ipynb #6b40fe6f
-def replay(picture, photo, weights=None, styles=(), progress=True):
-    "Make a picture again from its photo (and styles); returns a `Replay`, raises `RecipeError` if pictures or weights are others."
+# %% ../nbs/09_recipes.ipynb #1d8e0052
+def replay(picture, photo, weights=None, styles=(), progress=True, pictures={}):
+    "Make a picture again from its photo (and styles, guides, masks); returns a `Replay`, raises `RecipeError` if pictures or weights are others."
     record, photo = read_record(picture), load_image(photo)
     if image_hash(photo) != record.photo:
         size = "x".join(str(side) for side in reversed(record.photo_size))
         raise RecipeError(f"this is not the photo that {Path(picture).name} was made from (that one had {size} pixels)")
-    styles = [load_image(one) for one in styles]
-    if tuple(map(image_hash, styles)) != record.styles: raise RecipeError(f"{Path(picture).name} was made with {len(record.styles)} style pictures; give the same ones, in the same order")
+    styles, pictures = [load_image(one) for one in styles], _load_pictures(pictures)
+    _check_pictures(Path(picture).name, record.pictures, {**dict(zip(_style_names(styles), styles)), **pictures})
     network = network_for(record.recipe, weights)
     if network.fingerprint != record.fingerprint: raise RecipeError(f"{Path(picture).name} was made with other weights of {record.recipe.network}")
     if isinstance(record.recipe, StyleRecipe): again = make_style(photo, styles, record.recipe, network=network, progress=progress)
-    else: again = make_dream(photo, record.recipe, network=network, progress=progress)
+    else: again = make_dream(photo, record.recipe, network=network, progress=progress, pictures=pictures)
     return _replayed(again, record, load_image(picture))
+
+def _check_pictures(name, recorded, given):
+    "Raise `RecipeError` unless the given pictures are those of the record."
+    if set(recorded) != set(given): raise RecipeError(f"{name} was made with {', '.join(recorded) or 'no other pictures'}; given: {', '.join(given) or 'none'}")
+    wrong = [key for key, picture in given.items() if _picture_hash(picture) != recorded[key]]
+    if wrong: raise RecipeError(f"{', '.join(wrong)}: not what {name} was made with; give the same pictures, in the same order")
 
 def _replayed(again, record, old):
     "The comparison of a picture made again with the old one."

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from conftest import command
 
@@ -45,6 +46,29 @@ def test_style_and_its_replay(deepdream, tmp_path):
     assert "the same in every pixel" in deepdream("replay", "cat.style.png", "--input", "cat.jpg", "--style", "stars.jpg").stdout
 
 
+def test_guides_and_their_replay(deepdream, tmp_path):
+    cat = load_image(tmp_path / "cat.jpg")
+    (tmp_path / "cups").mkdir()
+    for place in range(2): save_image(load_image(sample("coffee"), max_side=90 + 10 * place), tmp_path / "cups" / f"{place}.png")
+    save_image(load_image(sample("hubble"), max_side=70), tmp_path / "stars.jpg")
+    left = np.zeros_like(cat)
+    left[:, :60] = 1
+    save_image(left, tmp_path / "left.png")
+    guides = ("--guide", "cups", "--guide", "stars.jpg", "--guide-mask", "all", "--guide-mask", "left.png")
+    done = deepdream("dream", "cat.jpg", *QUICK, *guides, "--guide-weight", 1, "--guide-weight", 2.5, "--guide-layer", "fire4", "--match", "transport")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    record = read_record(tmp_path / "cat.dream.png")
+    assert record.recipe.objective == 'transport("fire4") + 2.5 * masked(transport("fire4", "guide2"), "mask2")'
+    assert list(record.pictures) == ["guide", "guide2", "mask2"]
+    again = done.stdout.split("Make it again:  deepdream ")[1].split()
+    assert again[4:] == list(guides) and "the same in every pixel" in deepdream(*again).stdout
+    assert "guide2: not what" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg", "--guide", "cups", "--guide", "cat.jpg", *guides[4:]).stderr
+    other = deepdream("dream", "left.png", "--recipe", "cat.dream.png", "--guide", "cat.jpg", "--guide", "cups", "--guide-mask", "all", "--guide-mask", "cat.jpg", "--out", "other.png")
+    assert other.returncode == 0 and read_record(tmp_path / "other.png").recipe == record.recipe, other.stderr
+    both = deepdream("dream", "cat.jpg", *QUICK, "--layer", "fire6", "--guide", "stars.jpg", "--out", "both.png")
+    assert both.returncode == 0 and read_record(tmp_path / "both.png").recipe.objective == 'layer("fire6") + filters("fire5")', both.stderr
+
+
 def test_layers_and_named_recipes(deepdream):
     assert "fire9" in deepdream("layers").stdout and "fire9_expand3" in deepdream("layers", "squeezenet", "--all").stdout
     assert "swirls" in deepdream("recipe", "--list").stdout
@@ -77,15 +101,22 @@ def test_layers_and_named_recipes(deepdream):
     (["style", "flat.png", "cat.jpg"], "too small"),
     (["style", "cat.jpg", "cat.jpg", "--network", "mobilenet"], "name the style layers"),
     (["dream", "cat.jpg", "--max-side", "20"], "too small"),
+    (["dream", "cat.jpg", "--guide", "none.jpg"], "there is no file none.jpg"),
+    (["dream", "cat.jpg", "--guide", "empty"], "there is no picture in the folder empty"),
+    (["dream", "cat.jpg", "--guide", "cat.jpg", "--match", "dots"], "there is no match 'dots'"),
+    (["dream", "cat.jpg", "--guide", "cat.jpg", "--guide-weight", "1", "--guide-weight", "2"], "2 weights for 1 guide"),
+    (["dream", "cat.jpg", "--guide", "flat.png"], "'guide': a picture of 120x1 pixels is too small"),
+    (["dream", "cat.jpg", "--match", "dot"], "go with a --guide"),
 ])
 def test_one_line_for_each_error(deepdream, tmp_path, arguments, said):
     (tmp_path / "text.jpg").write_text("no picture at all")
     save_image(load_image(tmp_path / "cat.jpg")[:1], tmp_path / "flat.png")
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "empty").mkdir()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     done = deepdream(*arguments)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("deepdream: ") and done.stderr.count("\n") == 1 and said in done.stderr
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before  # nothing written, nothing lost
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before  # nothing written, nothing lost
 
 
 def test_help_and_import_leave_tensorflow_alone():
