@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TILE', 'HALO', 'BATCH_PIXELS', 'OctaveError', 'octave_sizes', 'OctaveTooLarge', 'tile_spans', 'usual_halo',
            'tiled_gradient', 'seam_score', 'tiled_step', 'step_memory', 'resident_memory', 'free_memory', 'choose_tile',
-           'dream', 'nearer', 'next_frame', 'save_film']
+           'dream', 'nearer', 'next_frame', 'check_film', 'save_film']
 
 # %% ../nbs/07_octaves.ipynb #de82ee21
 import os
@@ -50,7 +50,7 @@ def tile_spans(length, tile, halo, stride):
     edges = [0, *[(start + size + following) // 2 for start, following in zip(starts, starts[1:])], length]
     return size, list(zip(starts, edges, edges[1:]))
 
-# %% ../nbs/07_octaves.ipynb #97f1ed09
+# %% ../nbs/07_octaves.ipynb #59101013
 def _tile_gradient(network, objective):
     "The compiled function (tiles, targets, shares) -> (gradients, values); made at the first call."
     tf, key = tensorflow(), ("tiles", repr(objective))
@@ -71,7 +71,9 @@ def _shares(network, objective, tile, whole):
 def _cropped(network, objective, targets, tiles):
     "The targets that lie over the image, cut for tiles: a list of (y, x, height, width)."
     def crop(tensor, term):
-        stride, (height, width) = network[term.layers()[0]].stride, network.feature_shapes(term.layers()[:1], *tiles[0][2:])[term.layers()[0]][:2]
+        names, (height, width) = term.layers()[:1], tiles[0][2:]
+        if names: height, width, _ = network.feature_shapes(names, height, width)[names[0]]
+        stride = network[names[0]].stride if names else 1
         return tensorflow().concat([tensor[:, y // stride:y // stride + height, x // stride:x // stride + width] for y, x, _, _ in tiles], axis=0)
     return map_targets(objective, targets, crop) if targets else targets
 
@@ -172,7 +174,7 @@ def choose_tile(network, objective, height, width, batch=1):
     print(f"{width}x{height} pixels need about {needed / 2**30:.1f} GiB at once, and {free / 2**30:.1f} GiB are free: working in tiles of {TILE} pixels", file=sys.stderr)
     return TILE
 
-# %% ../nbs/07_octaves.ipynb #934d9213
+# %% ../nbs/07_octaves.ipynb #4244eb9d
 def dream(
     image,               # (H, W, 3), or a batch (N, H, W, 3) of one size, in [0, 1]
     network,             # a `Network`
@@ -191,7 +193,7 @@ def dream(
     tile=0,              # pixels: the side of tiles; 0: the whole picture at once, or in tiles if the memory is short
     progress=True,       # show a progress bar in a terminal or notebook
     callback=None,       # called after each step with (octave from 1 on, step, values (N,), image)
-    pictures={},         # what the objective's comparisons need: {name: (H, W, 3)}
+    pictures={},         # what the objective's comparisons need: {name: (H, W, 3)}; "content" is the image itself if not given
     start=None,          # (octave, step, image) of a callback, to go on from there
 ):
     "A deep dream (Mordvintsev et al., 2015): gradient ascent at growing sizes, the added detail carried from each to the next."
@@ -202,6 +204,7 @@ def dream(
     tile = tile or choose_tile(network, objective, height, width, len(image) if image.ndim == 4 else 1)
     sizes = octave_sizes(height, width, octaves, octave_scale, max((network[name].min_size for name in objective.names()), default=1))
     colors, dreamt, begun = palette_matrix(image, palette) if palette else None, image, start or (1, 0, None)
+    pictures = {"content": image, **pictures}
     step = tiled_step(network, objective, tile, None, smoothing > 0, colors is not None, pyramid) if tile else None
     with progress_bar(len(sizes) * steps, "dreaming", progress) as bar:
         bar.update((begun[0] - 1) * steps + begun[1])
@@ -240,12 +243,18 @@ def next_frame(frame, first, network, objective, factor=1.03, octaves=2, steps=4
     dreamt = dream(nearer(frame, factor), network, objective, octaves, steps=steps, progress=False, **settings)
     return load_image(to_picture(match_colors(dreamt, first)))  # as it will be read from its file, so that a film can be gone on with
 
-# %% ../nbs/07_octaves.ipynb #138ab2c4
-def save_film(frames, path, fps=15):
-    "Write frames, each (H, W, 3) in [0, 1], as .mp4 (H.264) or .gif, atomically; returns the path. Raises `ImageError`."
+# %% ../nbs/07_octaves.ipynb #0c17ed25
+def check_film(path, fps):
+    "The path of a film to be written; raises `ImageError` for one that cannot be."
     path = Path(path).expanduser()
     if path.suffix.lower() not in (".mp4", ".gif"): raise ImageError(f"cannot save {path.name}: a film ends in .mp4 or .gif")
+    if not path.parent.is_dir(): raise ImageError(f"there is no folder {path.parent}")
     if not 0.1 <= fps <= 120: raise ImageError(f"fps is from 0.1 to 120 frames a second, not {fps}")
+    return path
+
+def save_film(frames, path, fps=15):
+    "Write frames, each (H, W, 3) in [0, 1], as .mp4 (H.264) or .gif, atomically; returns the path. Raises `ImageError`."
+    path = check_film(path, fps)
     options = dict(fps=fps, codec="libx264", quality=8, macro_block_size=1) if path.suffix.lower() == ".mp4" else dict(duration=1000 / fps, loop=0)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
         part = Path(folder) / f"film{path.suffix.lower()}"

@@ -4,14 +4,18 @@
 
 # %% auto #0
 __all__ = ['kinds', 'recipes', 'RecipeError', 'Recipe', 'recipe_text', 'recipe_from', 'parse_json', 'StyleRecipe', 'load_recipe',
-           'Record', 'record_text', 'read_record', 'current_versions', 'Dream', 'make_dream', 'make_style',
-           'network_for', 'save_dream', 'Replay', 'replay', 'recipe_diff']
+           'Record', 'record_text', 'read_record', 'record_from', 'current_versions', 'Dream', 'make_dream',
+           'make_style', 'network_for', 'save_dream', 'Replay', 'replay', 'recipe_diff', 'Checkpoint',
+           'read_checkpoint', 'estimate_memory', 'make_zoom']
 
-# %% ../nbs/09_recipes.ipynb #5d4a04f2
+# %% ../nbs/09_recipes.ipynb #2875cba1
 import hashlib
 import importlib.metadata
+import io
 import json
 import platform
+import time
+import zipfile
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -25,7 +29,7 @@ from .style import *
 from .octaves import *
 from .guides import *
 
-# %% ../nbs/09_recipes.ipynb #ef0783bd
+# %% ../nbs/09_recipes.ipynb #ff8ffd66
 class RecipeError(DeepDreamError):
     "A recipe that cannot be read or followed."
 
@@ -45,19 +49,20 @@ class Recipe:
     palette: float = 0.85     # 0: free colours, 1: the photo's own
     blend: float = 0.0        # 0: the detail is carried from octave to octave; above 0: the share of the photo in each start
     seed: int = 0
+    tile: int = 0             # pixels; 0: in one piece, or in tiles where the memory is short
     dtype: str = "float32"    # or bfloat16
     pooling: str = "max"      # or average
     max_side: int = 1024      # larger photos are shrunk to this many pixels first; 0: never
 
     def __post_init__(self): _check_recipe(self)
 
-# %% ../nbs/09_recipes.ipynb #744431e7
+# %% ../nbs/09_recipes.ipynb #118a1574
 _choices = {"dtype": ("float32", "bfloat16"), "pooling": ("max", "average"), "optimizer": ("lbfgs", "adam"), "keep_colors": ("no", "luminance", "statistics")}
 _of_network = ("network", "dtype", "pooling", "max_side")  # settings that are no arguments of `dream`
 
 _limits = {  # the least and the largest value that a recipe may hold
     "octaves": (1, 50), "scales": (1, 12), "octave_scale": (1.01, 10), "steps": (0, 100_000), "step_size": (0, 10), "jitter": (0, 10_000),
-    "smoothing": (0, 20), "smoothing_growth": (0.01, 100), "pyramid": (0, 10), "palette": (0, 1), "blend": (0, 1), "seed": (0, 2**32 - 1), "max_side": (0, 100_000),
+    "smoothing": (0, 20), "smoothing_growth": (0.01, 100), "pyramid": (0, 10), "palette": (0, 1), "blend": (0, 1), "seed": (0, 2**32 - 1), "tile": (0, 8192), "max_side": (0, 100_000),
 }
 
 def _checked(name, type_, value):
@@ -161,11 +166,15 @@ def record_text(record):
     kind = next(name for name, type_ in kinds.items() if isinstance(record.recipe, type_))
     return json.dumps({"deepdream": 1, "kind": kind, **asdict(record)})
 
-# %% ../nbs/09_recipes.ipynb #4d3e988f
+# %% ../nbs/09_recipes.ipynb #0500db0a
 def read_record(picture):
     "The `Record` inside a picture file; raises `RecipeError` if there is none or it is damaged."
     name, note = Path(picture).name, read_note(picture)
     if not note: raise RecipeError(f"{name} carries no recipe")
+    return record_from(note, name)
+
+def record_from(note, name):
+    "The `Record` that `record_text` wrote, found in the file `name`; raises `RecipeError` if it is damaged."
     try: found = parse_json(note)
     except RecipeError: raise RecipeError(f"{name} carries a note that is no recipe") from None
     if not isinstance(found, dict) or found.get("deepdream") != 1 or found.get("kind") not in kinds: raise RecipeError(f"{name} carries a note that is no recipe")
@@ -182,7 +191,7 @@ def current_versions():
     packages = ("deepdream_nb", "tensorflow", "keras", "numpy", "pillow")
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
 
-# %% ../nbs/09_recipes.ipynb #af97cb0a
+# %% ../nbs/09_recipes.ipynb #68d1b469
 @dataclass(frozen=True)
 class Dream:
     "A dreamt image with the record of how it was made."
@@ -197,15 +206,27 @@ def make_dream(
     progress=True,  # show a progress bar
     callback=None,  # see `dream`
     pictures={},    # guides and masks that the objective names: {name: whatever `load_guide` takes}
+    checkpoint=None, # a file to keep an unfinished dream in
+    resume=False,   # go on from the checkpoint if it is there
 ):
-    "Follow a recipe on a photo; returns a `Dream`."
+    "Follow a recipe on a photo; returns a `Dream`. A dream that is stopped leaves its checkpoint."
     recipe, photo, pictures = load_recipe(recipe or "default"), load_image(photo), _load_pictures(pictures)
     if not isinstance(recipe, Recipe): raise RecipeError("this is the recipe of a style transfer; make_style follows it")
     network = network or network_for(recipe, weights)
     image = fit(photo, recipe.max_side or None)
-    settings = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in _of_network}
-    dreamt = dream(image, network, **settings, progress=progress, callback=callback, pictures=pictures)
-    return Dream(dreamt, _record(recipe, network, photo, pictures))
+    if not recipe.tile: recipe = replace(recipe, tile=choose_tile(network, recipe.objective, *image.shape[:2]))
+    record = _record(recipe, network, photo, pictures)
+    state = Checkpoint(checkpoint, record) if checkpoint else None
+    start = state.load() if state and resume else None
+    def after_step(*found):
+        if state: state.keep(*found)
+        if callback: callback(*found)
+    try: return Dream(dream(image, network, **_dream_settings(recipe), progress=progress, callback=after_step, pictures=pictures, start=start), record)
+    except BaseException:  # Ctrl-C above all
+        if state: state.save()
+        raise
+
+def _dream_settings(recipe): return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in _of_network}
 
 def _load_pictures(pictures): return {name: load_guide(source) for name, source in pictures.items()}
 
@@ -289,3 +310,85 @@ def recipe_diff(one, other):
     "The settings in which two recipes (names, files, pictures) differ: {setting: (one, other)}."
     one, other = asdict(load_recipe(one)), asdict(load_recipe(other))
     return {name: (one.get(name), other.get(name)) for name in {**one, **other} if one.get(name) != other.get(name)}
+
+# %% ../nbs/09_recipes.ipynb #386fb1da
+class Checkpoint:
+    "The file of an unfinished dream: its `Record`, and what `dream` needs to go on."
+    def __init__(self, path, record, seconds=20): self.path, self.record, self.seconds, self.state, self.saved = Path(path), record, seconds, None, time.monotonic()
+    def keep(self, octave, step, values, image):
+        self.state = octave, step, image
+        if time.monotonic() - self.saved > self.seconds: self.save()
+    def save(self):
+        if self.state is None: return  # stopped before the first step
+        octave, step, image = self.state
+        buffer = io.BytesIO()
+        np.savez(buffer, octave=octave, step=step, image=image, record=record_text(self.record))
+        write_atomically(self.path, buffer.getvalue())
+        self.saved = time.monotonic()
+    def load(self):
+        "The (octave, step, image) to go on from, None if there is no file; raises `RecipeError` for that of another dream."
+        if not self.path.is_file(): return None
+        record, state = read_checkpoint(self.path)
+        for name in ("recipe", "fingerprint", "photo", "pictures"):
+            if getattr(record, name) != getattr(self.record, name):
+                other = f" ({', '.join(recipe_diff(record.recipe, self.record.recipe))} differ)" if name == "recipe" else ""
+                raise RecipeError(f"{self.path.name} is of a dream with another {name.replace('fingerprint', 'network')}{other}; remove it to start anew")
+        return state
+
+def read_checkpoint(path):
+    "The `Record` and the (octave, step, image) in a checkpoint; raises `RecipeError` if it is damaged."
+    try:
+        with np.load(path, allow_pickle=False) as found: note, state = str(found["record"]), (int(found["octave"]), int(found["step"]), found["image"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile): raise RecipeError(f"{Path(path).name} is no checkpoint that can be read; remove it to start anew") from None
+    return record_from(note, Path(path).name), state
+
+# %% ../nbs/09_recipes.ipynb #93289b85
+def estimate_memory(recipe, size, network=None):
+    "The peak bytes of this process if it follows a recipe on a photo of `size` (height, width), by estimate; loads the network."
+    recipe = load_recipe(recipe)
+    network = network or network_for(recipe)
+    shrink = min(1.0, (recipe.max_side or max(size)) / max(size))
+    return resident_memory() + step_memory(network, recipe.objective, *[max(1, round(side * shrink)) for side in size], tile=recipe.tile)
+
+# %% ../nbs/09_recipes.ipynb #1365b272
+def make_zoom(
+    photo,         # whatever `load_image` takes
+    recipe,        # a `Recipe`, a name, a JSON file or a picture
+    path,          # of the film: .mp4 or .gif; the frames go into the folder <name>.frames beside it
+    frames=100,    # how many
+    fps=15,        # frames a second
+    factor=1.03,   # how much nearer from frame to frame
+    weights=None,  # a weights file for the network
+    network=None,  # an already loaded `Network`, to save the time
+    progress=True, # show a progress bar
+    pictures={},   # see `make_dream`
+):
+    "A zoom film: dream, enlarge, again (Mordvintsev et al., 2015); returns its path. Goes on where it was stopped."
+    recipe, path = load_recipe(recipe), check_film(path, fps)
+    if not (isinstance(frames, int) and 1 <= frames <= 100_000): raise RecipeError(f"frames is a whole number from 1 to 100,000, not {frames!r}")
+    if not 1 < factor <= 2: raise RecipeError(f"the film comes nearer by a factor of more than 1 and at most 2, not {factor!r}")
+    network, folder = network or network_for(recipe, weights), path.with_suffix(".frames")
+    first = _first_frame(photo, recipe, network, folder, factor, progress, pictures)
+    files = [folder / f"{number:05}.png" for number in range(frames)]
+    settings = {**_dream_settings(recipe), "octaves": min(2, recipe.octaves), "steps": max(1, recipe.steps // 5), "pictures": _load_pictures(pictures)}
+    done = next((number for number, file in enumerate(files) if not file.is_file()), frames)
+    with progress_bar(frames, "frames", progress) as bar:
+        bar.update(done)
+        for number in range(done, frames):
+            frame = next_frame(load_image(files[number - 1]), first, network, factor=factor, **{**settings, "seed": (recipe.seed + number) % 2**32})
+            save_image(frame, files[number])
+            bar.update()
+    return save_film(map(load_image, files), path, fps)
+
+def _first_frame(photo, recipe, network, folder, factor, progress, pictures):
+    "The first frame of a film, made if it is not there; raises `RecipeError` if the folder is of another film."
+    folder.mkdir(exist_ok=True)
+    start = folder / "00000.png"
+    if start.is_file():
+        found, wanted = read_record(start), _record(recipe, network, load_image(photo), _load_pictures(pictures))
+        same = all(getattr(found, name) == getattr(wanted, name) for name in ("fingerprint", "photo", "pictures")) and replace(found.recipe, tile=recipe.tile) == wanted.recipe
+        if not same or (folder / "factor.txt").read_text() != repr(float(factor)): raise RecipeError(f"{folder} holds the frames of another film; remove it, or give the film another name")
+    else:
+        write_atomically(folder / "factor.txt", repr(float(factor)).encode())
+        save_dream(make_dream(photo, recipe, network=network, progress=progress, pictures=pictures), start)
+    return load_image(start)

@@ -131,7 +131,7 @@ def _heed_interrupts():
 
 
 @pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_dream_leaves_no_file(tmp_path, deepdream, signum, status):
+def test_interrupted_dream_leaves_its_checkpoint(tmp_path, deepdream, signum, status):
     process = subprocess.Popen([command, "dream", "cat.jpg", "--steps", "100000"], cwd=tmp_path, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts)
     try:
@@ -142,4 +142,6 @@ def test_interrupted_dream_leaves_no_file(tmp_path, deepdream, signum, status):
     finally:
         process.kill()
     assert process.returncode == status and "Traceback" not in error
-    assert os.listdir(tmp_path) == ["cat.jpg"]
+    assert sorted(os.listdir(tmp_path)) == ["cat.dream.png.part", "cat.jpg"]
+    other = deepdream("dream", "cat.jpg", "--steps", 5, "--resume", "--recipe", "fur")
+    assert other.returncode == 2 and "another recipe (" in other.stderr
