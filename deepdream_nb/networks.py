@@ -5,17 +5,19 @@
 # %% auto #0
 __all__ = ['preprocessings', 'tensorflow', 'NetworkError', 'closest', 'imagenet_classes', 'probe_preprocessing', 'LayerInfo',
            'layer_table', 'Network', 'application_networks', 'resolve_dtype', 'load_network', 'preprocessing_map',
-           'main_layers', 'markdown_table', 'classify']
+           'main_layers', 'markdown_table', 'classify', 'save_network']
 
 # %% ../nbs/01_networks.ipynb #7bf9305c
 import difflib
 import hashlib
 import importlib.metadata
 import io
+import json
 import os
 import pickle
 import re
 import sys
+import tempfile
 import warnings
 import zipfile
 from contextlib import contextmanager
@@ -421,6 +423,10 @@ def _stored_weights(path):
     import h5py
     with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as file: return _count_weights(file)
 
+def _stored_classes(path):
+    "The class names in a `.keras` file that `save_network` wrote; none in others."
+    with zipfile.ZipFile(path) as archive: return tuple(json.loads(archive.read("classes.json"))) if "classes.json" in archive.namelist() else ()
+
 # %% ../nbs/01_networks.ipynb #46612316
 def _random_weights(model, seed=0):
     "Replace all weights by He-normal kernels and zero biases; normalisations become the identity."
@@ -457,7 +463,7 @@ def load_network(
     top=False,            # keep the classes of a `keras.applications` network, to dream on logits
     pooling="max",        # "average": in place of every max pool
     preprocessing="unit", # what an own model is fed: unit, bytes, tf, caffe or torch
-    classes=(),           # the names of an own model's outputs
+    classes=(),           # the names of an own model's outputs; a file of `save_network` has them inside
 ):
     "A `Network` ready to dream with; raises `NetworkError` for an unknown name and for weights that are missing or wrong."
     tensorflow()
@@ -465,7 +471,10 @@ def load_network(
     name, is_random, dtype = str(source), weights == "random", resolve_dtype(dtype)
     if isinstance(source, keras.Model): name, model, fed = source.name, source, preprocessing_map(preprocessing)
     elif name == "squeezenet": model, fed, classes = _squeezenet() if is_random else _load_squeezenet(), preprocessings["caffe"], imagenet_classes()
-    elif name.endswith(".keras"): name, model, fed = Path(name).stem, _load_file(weights or name), preprocessing_map(preprocessing)
+    elif name.endswith(".keras"):
+        path = weights or name
+        name, model, fed = Path(name).stem, _load_file(path), preprocessing_map(preprocessing)
+        classes = classes or _stored_classes(path)
     elif name in application_networks():
         if is_random: model, *fed = _random_application(name, top)
         else: model, *fed = _load_application(name, weights, top)
@@ -517,3 +526,20 @@ def classify(network, image, count=3):
     odds = np.exp(logits - logits.max())
     best = logits.argsort()[::-1][:count]
     return [(network.classes[i], float(odds[i] / odds.sum())) for i in best]
+
+# %% ../nbs/01_networks.ipynb #63a69473
+def save_network(
+    network,     # a `Network`, or a `keras.Model` that takes RGB in [0, 1]
+    path,        # ends in .keras
+    classes=(),  # the names of a model's outputs; a `Network` knows its own
+):
+    "Save a network as a `.keras` file, atomically, the class names inside; `load_network` takes it as it is. Returns the path."
+    import keras
+    if Path(path).suffix != ".keras": raise NetworkError(f"cannot save {Path(path).name}: the ending must be .keras")
+    model, classes = (network.model, network.classes) if isinstance(network, Network) else (network, classes)
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder)/"network.keras"
+        keras.Model(model.inputs, model.outputs, name=model.name).save(part)  # without an optimiser
+        with zipfile.ZipFile(part, "a") as archive: archive.writestr("classes.json", json.dumps(list(classes)))
+        write_atomically(path, part.read_bytes())
+    return Path(path)
