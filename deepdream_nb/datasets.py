@@ -82,7 +82,7 @@ def _start_note(part, url, headers):
     write_atomically(_note(part), json.dumps({"url": url, "version": version, "length": length}).encode())
     return length
 
-# %% ../nbs/10_datasets.ipynb #f5ca776b
+# %% ../nbs/10_datasets.ipynb #74af0869
 AGENT = "deepdream_nb (a course on deep dreams; +https://pypi.org/project/deepdream_nb/)"
 TIMEOUT = (10, 60)  # seconds, to connect and between two pieces
 _passing = (408, 425, 429, 500, 502, 503, 504)  # what servers answer when it may be better later
@@ -116,17 +116,10 @@ def _attempt(url, part, headers, advance):
                     advance(len(piece))
     except HTTPError: raise _Broken("the connection broke") from None
     except ValueError as error: raise DownloadError(f"{url!r} is no address to fetch from: {error}") from None  # of requests: no scheme, no host
-    except requests.RequestException as error: raise _Broken(_plainly(error)) from None
+    except requests.RequestException as error: raise _Broken(f"the server cannot be reached ({type(error).__name__})") from None
     if length not in (None, _size(part)): raise _Broken(f"{_size(part):,} bytes came of {length:,}")
 
-def _plainly(error):
-    "What a failed request met, in a few words."
-    import requests
-    if isinstance(error, requests.Timeout): return "the server does not answer in time"
-    if isinstance(error, requests.exceptions.SSLError): return "the server's certificate cannot be trusted"
-    return "the server cannot be reached"
-
-# %% ../nbs/10_datasets.ipynb #4975e399
+# %% ../nbs/10_datasets.ipynb #f0df3739
 PATIENCE = 120  # seconds at most that we wait when a server asks for it
 
 def _pause(retry, response):
@@ -147,7 +140,7 @@ def _fetch(url, part, headers, retries, wait, advance):
         except _Broken as error:
             if _size(part) > furthest: furthest, retry = _size(part), fresh
             try: retry = retry.increment(error=error)
-            except MaxRetryError: raise DownloadError(f"{url}: {error}, also after {retries} retries; run it again to go on from {_size(part):,} bytes") from None
+            except MaxRetryError: raise DownloadError(f"{url}: {error}, retries: {retries}; run it again to go on from {_size(part):,} bytes") from None
             pause = _pause(retry, error.response)
             if pause > PATIENCE: raise DownloadError(f"{url}: the server asks for a pause of {pause:,.0f} seconds; run it again then") from None
             time.sleep(pause)
@@ -252,7 +245,7 @@ def near_groups(hashes, distance):
     links = np.concatenate(links)
     return connected_components(coo_matrix((np.ones(len(links), bool), links.T), shape=(len(hashes),) * 2), directed=False)[1]
 
-# %% ../nbs/10_datasets.ipynb #2fe93823
+# %% ../nbs/10_datasets.ipynb #3a75ad96
 BOMB, LARGEST_FILE, DEEPEST = 100, 2**26, 3  # an archive's content over its size; bytes; archives in one another
 ARCHIVE_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError, OSError)
 
@@ -280,10 +273,10 @@ def _unpacked(place, size, opener, depth=0):
             for name, member_size, member in _members(file):
                 total += member_size
                 if total > BOMB * size + 2**24: raise DatasetError(f"claims to hold more than {BOMB} times its size")
-                yield from _unpacked(f"{place}/{name}", member_size, member, depth + 1)
+                yield from _unpacked(f"{place}/{name}".replace("\\", "/"), member_size, member, depth + 1)
     except (*ARCHIVE_ERRORS, DatasetError) as error: yield place, size, error
 
-# %% ../nbs/10_datasets.ipynb #fb4975d7
+# %% ../nbs/10_datasets.ipynb #92a1357e
 def _files(source):
     "Yield (place, size, opener) of every file in a folder or archive; a place begins with the source's own name."
     source = Path(source).expanduser()
@@ -295,12 +288,12 @@ def _files(source):
 def find_category(place, categories=CATEGORIES):
     "The category of a file: the last folder or archive on its way that is named by a category's number or begins with its name; or None."
     numbers = categories if isinstance(categories, dict) else {}
-    for part in reversed(re.split(r"[/\\]", place)[:-1]):
+    for part in reversed(place.split("/")[:-1]):
         plain = _archive_ending.sub("", part).lower().replace("_", " ")
         for name in categories:
             if plain == numbers.get(name) or f"{plain} ".startswith(f"{name.lower()} "): return name
 
-# %% ../nbs/10_datasets.ipynb #2283d91e
+# %% ../nbs/10_datasets.ipynb #21ff2845
 @dataclass(frozen=True)
 class Dropped:
     "A file that did not come in: where it lies in the source, its category, and why."
@@ -311,7 +304,9 @@ class Dropped:
 
 SMALLEST, FLAT = 32, 0.02  # pixels of the shorter side; spread of the values in the most varied channel
 
-def _judge(place, size, opener):
+_orientation = 0x0112  # the EXIF field that says how to turn a photo
+
+def _judge(place, size, opener, upright):
     "The bytes of a file and its image, or the reason and the detail for which it is dropped."
     if isinstance(opener, Exception): return "damaged archive", f"{opener}"
     if opener is None: return "no plain file", "a link or a device"
@@ -320,20 +315,29 @@ def _judge(place, size, opener):
     try:
         with opener() as file: data = file.read()
         image = load_image(data)
+        if not upright: image = _as_it_lies(data, image)
     except ImageError as error: return "no picture", f"{error}"
     except ARCHIVE_ERRORS as error: return "damaged archive", f"{error}"
     if min(image.shape[:2]) < SMALLEST: return "too small", f"{image.shape[1]}x{image.shape[0]} pixels"
     if image.std(axis=(0, 1)).max() < FLAT: return "flat", "a single colour"
     return data, image
 
-# %% ../nbs/10_datasets.ipynb #ec1eddc6
+def _as_it_lies(data, image):
+    "The image of a photo's bytes, not turned."
+    picture = Image.open(io.BytesIO(data))
+    exif = picture.getexif()
+    if exif.get(_orientation, 1) == 1: return image
+    exif[_orientation] = 1
+    return load_image(picture)
+
+# %% ../nbs/10_datasets.ipynb #29e5c78a
 def _write_photo(data, image, folder, name):
     "Write a photo's bytes into a folder, or a PNG of its image where Keras would read the bytes in another way; return the path."
     with Image.open(io.BytesIO(data)) as picture:
-        plain = picture.format in ("JPEG", "PNG") and picture.mode in ("RGB", "L") and picture.getexif().get(0x0112, 1) == 1
+        plain = picture.format in ("JPEG", "PNG") and picture.mode in ("RGB", "L") and picture.getexif().get(_orientation, 1) == 1
         ending = ".jpg" if plain and picture.format == "JPEG" else ".png"
     folder.mkdir(parents=True, exist_ok=True)
-    stem = re.sub(r"[^\w. -]", "_", Path(name).stem)[:100]
+    stem = re.sub(r"[^\w. -]", "_", Path(name).stem)[:100].lstrip(".") or "photo"
     path = folder/(stem + ending)
     if path.exists(): path = folder/f"{stem}_{hashlib.sha256(data).hexdigest()[:8]}{ending}"
     if plain: write_atomically(path, data)
@@ -359,7 +363,7 @@ def _repeats(kept):
         elif max(files[photo.digest] for photo in group) > 2: yield from ((photo, "repeated file", f"{len(group)} times") for photo in group)
         else: yield from ((photo, "copy", f"of {group[0].place}") for photo in group[1:])
 
-# %% ../nbs/10_datasets.ipynb #256f60a2
+# %% ../nbs/10_datasets.ipynb #71f3d8d9
 @dataclass
 class Report:
     "What `collect` made: the folder, the number of photos in each category, and each file that was dropped."
@@ -369,10 +373,11 @@ class Report:
 
     def _repr_markdown_(self):
         reasons = Counter(one.reason for one in self.dropped)
-        rows = [f"| category | kept | {' | '.join(reasons)} |", "|---|--:|" + "--:|" * len(reasons)]
+        rows = ["| " + " | ".join(["category", "kept", *reasons]) + " |", "|---|--:|" + "--:|" * len(reasons)]
         for name in [*self.kept, "all"]:
             counts = Counter(one.reason for one in self.dropped if name in (one.category, "all"))
-            rows.append(f"| {name} | {self.kept.get(name, sum(self.kept.values()))} | {' | '.join(str(counts[reason] or '') for reason in reasons)} |")
+            cells = [name, self.kept.get(name, sum(self.kept.values())), *[counts[reason] or "" for reason in reasons]]
+            rows.append("| " + " | ".join(map(str, cells)) + " |")
         return "\n".join(rows)
 
 @contextmanager
@@ -385,11 +390,12 @@ def _made_whole(target):
     yield _make_folder(part)
     os.replace(part, target)
 
-# %% ../nbs/10_datasets.ipynb #30459a69
+# %% ../nbs/10_datasets.ipynb #2df1aaab
 def collect(
     source,                 # a folder or an archive, of folders or archives named by category, anywhere inside
     target,                 # a new folder; gets a folder for each category, and dropped.jsonl
     categories=CATEGORIES,  # {name: number}, or names
+    upright=True,           # False: pay no heed to what the photos' EXIF data say about turning them
 ):
     "Copy the sound and distinct photos of a source to `target`/<category>/; returns a `Report`, or raises `DatasetError`."
     kept, dropped, seen = [], [], set()
@@ -398,7 +404,7 @@ def collect(
             category = find_category(f"{place}/" if isinstance(opener, Exception) else place, categories)
             if category is None: continue
             bar.update()
-            first, second = _judge(place, size, opener)
+            first, second = _judge(place, size, opener, upright)
             if isinstance(first, str):
                 dropped.append(Dropped(place, category, first, second))
                 continue
@@ -432,12 +438,12 @@ def count_photos(folder):
     "The number of photos in each folder of a folder of classes, by name."
     return dict(sorted(Counter(path.parent.name for path in photo_paths(folder)).items()))
 
-# %% ../nbs/10_datasets.ipynb #1f12da5e
+# %% ../nbs/10_datasets.ipynb #d31ea33e
 NATURAL_IMAGES = {"airplane": 727, "car": 968, "cat": 885, "dog": 702, "flower": 843, "fruit": 1000, "motorbike": 788, "person": 986}
 
 def natural_images(target, source=None):
-    "Collect Data set 2 from a folder or zip file, or from Kaggle if no source is named; returns a `Report`."
-    return collect(source or _from_kaggle("prasunroy/natural-images"), target, list(NATURAL_IMAGES))
+    "Collect Data set 2 from a folder or zip file, or from Kaggle if no source is named, turning nothing; returns a `Report`."
+    return collect(source or _from_kaggle("prasunroy/natural-images"), target, list(NATURAL_IMAGES), upright=False)
 
 def _from_kaggle(name):
     "The folder of a Kaggle data set, fetched unless it was before; raises `DownloadError`."
