@@ -7,7 +7,7 @@ __all__ = ['RetrainingError', 'Photos', 'find_photos', 'pooled_features', 'photo
            'score', 'with_head', 'layer_rates', 'endless_batches', 'Retraining', 'retrain', 'linear_cka', 'Drift',
            'drift', 'small_cnn']
 
-# %% ../nbs/11_inception_retraining.ipynb #52d1bac1
+# %% ../nbs/11_inception_retraining.ipynb #05dbfe83
 import hashlib
 import json
 import tempfile
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
-from scipy.stats import binomtest
 
 from .images import *
 from .networks import *
@@ -94,9 +93,10 @@ def train_head(features, labels, validation, classes):
     kernel = kernel / deviation[:, None]
     return kernel, bias - mean @ kernel
 
-# %% ../nbs/11_inception_retraining.ipynb #a2893e95
+# %% ../nbs/11_inception_retraining.ipynb #130ffd47
 def wilson(hits, count):
     "The 95 % interval of a share, `hits` of `count` (Wilson, 1927): (low, high)."
+    from scipy.stats import binomtest
     return tuple(binomtest(int(hits), int(count)).proportion_ci(method="wilson")) if count else (0.0, 1.0)
 
 @dataclass(frozen=True)
@@ -306,10 +306,10 @@ def _digest(photos):
     "A hash of which photos there are, and how large their files."
     return hashlib.sha256("".join(f"{path.parent.name}/{path.name}:{path.stat().st_size};" for part in photos.values() for path in part.paths).encode()).hexdigest()
 
-# %% ../nbs/11_inception_retraining.ipynb #ba97878c
+# %% ../nbs/11_inception_retraining.ipynb #7822a77a
 def linear_cka(one, other):
     "The linear CKA of two sets of features (N, C) and (N, D) of the same N places, 0 to 1 (Kornblith et al., 2019)."
-    one, other = [features.astype("float64") - features.mean(axis=0) for features in (one, other)]
+    one, other = [features - features.mean(axis=0) for features in (one, other)]
     size = np.linalg.norm(one.T @ one) * np.linalg.norm(other.T @ other)
     return float(np.linalg.norm(one.T @ other) ** 2 / size) if size else 0.0
 
@@ -320,16 +320,19 @@ class Drift:
     cka: float            # 1: the same features
     channels: np.ndarray  # (C,), one less the correlation of each channel: 0 the same, 1 unrelated
 
-def drift(before, after, images, layers, places=4096, seed=0):
-    "The `Drift` of each layer between two networks, measured at random places of images (N, H, W, 3)."
-    found = []
-    for name in layers:
-        features = [np.concatenate([np.asarray(network.features([name])(image[None])[name]) for image in images]) for network in (before, after)]
-        flat = [one.reshape(-1, one.shape[-1]) for one in features]
-        chosen = np.random.default_rng(seed).permutation(len(flat[0]))[:places]
-        one, other = [part[chosen].astype("float64") for part in flat]
-        found.append(Drift(name, linear_cka(one, other), 1 - _correlations(one, other)))
-    return found
+def drift(before, after, images, layers, places=4096):
+    "The `Drift` of each layer between two networks, measured at some 4096 places of images (N, H, W, 3)."
+    found = [_places(network, layers, images, -(-places // len(images))) for network in (before, after)]
+    return [Drift(name, linear_cka(found[0][name], found[1][name]), 1 - _correlations(found[0][name], found[1][name])) for name in layers]
+
+def _places(network, layers, images, count):
+    "The features of each layer at up to `count` random places of each image, the same ones for every network: {layer: (N, C)}."
+    found = {name: [] for name in layers}
+    for number, image in enumerate(images):
+        for name, features in network.features(layers)(image[None]).items():
+            flat = np.asarray(features, "float64").reshape(-1, features.shape[-1])
+            found[name].append(flat[np.random.default_rng(number).permutation(len(flat))[:count]])
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 def _correlations(one, other):
     "The correlation of each column of (N, C) with that of another; 1 where both are constant."
