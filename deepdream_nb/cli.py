@@ -274,7 +274,7 @@ import shutil
 
 from .retraining import retrain, score
 
-# %% ../nbs/15_cli.ipynb #8ea23bf7
+# %% ../nbs/15_cli.ipynb #955148c0
 @app.command("retrain", epilog="Example:  deepdream retrain photos --network inception_v3 --out mine.keras")
 def retrain_command(
     folder: Annotated[str, typer.Argument(help="A folder that holds a folder of photos for each class.")],
@@ -293,7 +293,7 @@ def retrain_command(
     if path.exists() and not force: raise ImageError(f"{path} is there already; --force overwrites it")
     if force: shutil.rmtree(path.with_suffix(".stages"), ignore_errors=True)
     try: made = retrain(network, folder, path, layer, frozen, epochs, size, rate, weights=weights)
-    except KeyboardInterrupt: raise KeyboardInterrupt("interrupted; the same command goes on")
+    except KeyboardInterrupt: raise typer.Abort() from KeyboardInterrupt("interrupted; the same command goes on")
     for photo, reason in made.unreadable.items(): print(f"left out: {photo.parent.name}/{reason}")
     test = made.photos["test"]
     print(f"{path}  {len(made.classes)} classes, {'the classes alone' if made.best == 0 else f'best after epoch {made.best} of {len(made.history) - 1}'}, {time.perf_counter() - start:.1f} s")
