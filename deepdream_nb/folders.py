@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['FolderError', 'find_photos', 'squared', 'pair_names', 'Plan', 'read_plan', 'claim', 'read_manifest', 'Manifest',
-           'dream_batch', 'Here', 'finished', 'FolderRun', 'dream_folder', 'dask_executor', 'dreams_folder', 'pairs']
+           'dream_batch', 'Here', 'finished', 'FolderRun', 'dream_folder', 'dreams_folder', 'pairs', 'dask_executor',
+           'executor_for']
 
-# %% ../nbs/10_folder_dreams.ipynb #877748dd
+# %% ../nbs/10_folder_dreams.ipynb #daea35a5
 import json
 import os
 import time
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -264,6 +265,18 @@ def dream_folder(
         bad = sum(names[photo] in goal.known and not goal.done(names[photo]) for photo in photos[:limit])
     return FolderRun(target, made, there, bad, time.perf_counter() - start)
 
+# %% ../nbs/10_folder_dreams.ipynb #10bcfde8
+def dreams_folder():
+    "Where the course keeps its data sets of dreams: the folder that DEEPDREAM_DREAMS names, or one in the user's cache."
+    return Path(os.environ.get("DEEPDREAM_DREAMS") or "~/.cache/deepdream_nb").expanduser()
+
+def pairs(target):
+    "The finished pairs of a data set, a list of (input, dream) paths; raises `FolderError` if there is none."
+    read_plan(target)
+    names = sorted(name for name, entry in read_manifest(target).items() if entry["status"] == "done")
+    if not names: raise FolderError(f"no dream in {target} is finished yet")
+    return [(Path(target) / "input" / name, Path(target) / "dream" / name) for name in names]
+
 # %% ../nbs/10_folder_dreams.ipynb #fe0e2052
 @contextmanager
 def dask_executor(address=None, workers=2):
@@ -276,14 +289,10 @@ def dask_executor(address=None, workers=2):
         except (OSError, ValueError): raise FolderError(f"no Dask scheduler answers at {address}") from None
         yield client.get_executor(pure=False)
 
-# %% ../nbs/10_folder_dreams.ipynb #10bcfde8
-def dreams_folder():
-    "Where the course keeps its data sets of dreams: the folder that DEEPDREAM_DREAMS names, or one in the user's cache."
-    return Path(os.environ.get("DEEPDREAM_DREAMS") or "~/.cache/deepdream_nb").expanduser()
-
-def pairs(target):
-    "The finished pairs of a data set, a list of (input, dream) paths; raises `FolderError` if there is none."
-    read_plan(target)
-    names = sorted(name for name, entry in read_manifest(target).items() if entry["status"] == "done")
-    if not names: raise FolderError(f"no dream in {target} is finished yet")
-    return [(Path(target) / "input" / name, Path(target) / "dream" / name) for name in names]
+# %% ../nbs/10_folder_dreams.ipynb #9ff6c893
+@contextmanager
+def executor_for(name="local", scheduler=None, workers=2):
+    "The executor that a command names: None for local, this process; for dask that of `dask_executor`. Raises `FolderError`."
+    if name not in ("local", "dask"): raise FolderError(f"there is no executor {name!r}; valid: local, dask")
+    if name == "local" and scheduler: raise FolderError("a scheduler's address goes with --executor dask")
+    with dask_executor(scheduler, workers) if name == "dask" else nullcontext() as found: yield found
