@@ -7,7 +7,7 @@ __all__ = ['FolderError', 'find_photos', 'squared', 'pair_names', 'Plan', 'read_
            'dream_batch', 'Here', 'finished', 'FolderRun', 'dream_folder', 'dreams_folder', 'pairs', 'dask_executor',
            'executor_for']
 
-# %% ../nbs/10_folder_dreams.ipynb #daea35a5
+# %% ../nbs/10_folder_dreams.ipynb #2265d84a
 import json
 import os
 import time
@@ -15,7 +15,6 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -112,16 +111,28 @@ class Manifest:
     def add(self, **entry):
         with open(self.path, "ab") as file: file.write(json.dumps(entry).encode() + b"\n")
 
-# %% ../nbs/10_folder_dreams.ipynb #584fc593
-@lru_cache(maxsize=2)
-def _network(recipe, weights): return network_for(recipe, weights)
+# %% ../nbs/10_folder_dreams.ipynb #98dd769c
+_loaded = {}  # the network that this process dreams with, by recipe and fingerprint
 
-def dream_batch(recipe, weights, photos):
+def _network(recipe, weights, fingerprint):
+    "The network of a recipe, loaded once in a process; raises `FolderError` if its weights are others."
+    if (recipe, fingerprint) not in _loaded:
+        network = network_for(recipe, weights)
+        if network.fingerprint != fingerprint: raise FolderError(f"a worker has other weights of {network.name} than the data set was begun with")
+        _keep_loaded(recipe, network)
+    return _loaded[recipe, fingerprint]
+
+def _keep_loaded(recipe, network):
+    _loaded.clear()
+    _loaded[recipe, network.fingerprint] = network
+
+def dream_batch(recipe, weights, fingerprint, photos):
     "What a worker does: for photos of one size, bytes (N, H, W, 3), a list of (dream as bytes (H, W, 3), its `Record`), and the seconds it took."
-    network, start = _network(recipe, weights), time.perf_counter()
+    network, start = _network(recipe, weights, fingerprint), time.perf_counter()
     made = make_dreams(photos / np.float32(255), recipe, network=network, progress=False)
     return [(np.asarray(to_picture(one.image)), one.record) for one in made], time.perf_counter() - start
 
+# %% ../nbs/10_folder_dreams.ipynb #3ab4e06e
 class Here(Executor):
     "The executor of this process: does the work when it is handed over, so that Ctrl-C stops it at once."
     def submit(self, function, *arguments):
@@ -189,7 +200,7 @@ class _Target:
         save_dream(Dream(load_image(pixels), record), self.path / "dream" / name)
         self.add(name, status="done", seed=record.recipe.seed, seconds=round(seconds, 3), photo=record.photo)
 
-# %% ../nbs/10_folder_dreams.ipynb #8cd594f6
+# %% ../nbs/10_folder_dreams.ipynb #3b6764b3
 def _jobs(target, batches, names, network, recipe, weights):
     "The work still to do, (names, photos) and the arguments of `dream_batch`, with the bad photos left out and noted."
     for batch in batches:
@@ -199,7 +210,7 @@ def _jobs(target, batches, names, network, recipe, weights):
             try: photos[names[photo]] = _prepared(photo, target.plan, network)
             except ImageError as error: target.bad(names[photo], error)
         # The whole batch is dreamt again where part of it is missing: a dream depends on its batch in the last digits.
-        if not all(map(target.done, photos)): yield photos, (recipe, weights, np.stack(list(photos.values())))
+        if not all(map(target.done, photos)): yield photos, (recipe, weights, network.fingerprint, np.stack(list(photos.values())))
 
 # %% ../nbs/10_folder_dreams.ipynb #1aabc47c
 def _check_run(source, target, recipe, size, batch, limit):
@@ -234,7 +245,7 @@ class FolderRun:
         more = [f"{self.there} were there already"] * (self.there > 0) + [f"{self.bad} bad photo{'s' * (self.bad > 1)}, see manifest.jsonl"] * (self.bad > 0)
         return "; ".join([f"{self.target}: {self.made} dreams in {self.seconds:.0f} s{rate}", *more])
 
-# %% ../nbs/10_folder_dreams.ipynb #594dd381
+# %% ../nbs/10_folder_dreams.ipynb #ef2ab928
 def dream_folder(
     source,         # a folder of photos, with folders in it or not
     target,         # the folder for the data set: input/, dream/, manifest.jsonl, dataset.json
@@ -245,13 +256,15 @@ def dream_folder(
     limit=None,     # dream on so many photos only, of all subfolders in turn
     executor=None,  # any `concurrent.futures.Executor`; this process if not given
     weights=None,   # a weights file for the network
+    network=None,   # an already loaded `Network`, to save the time
     progress=True,  # show a progress bar, with an estimate of the time left
 ):
     "Dream on every photo of a folder; returns a `FolderRun`, raises `FolderError`. A rerun goes on where it was stopped."
     source, target, recipe = Path(source).expanduser(), Path(target).expanduser(), load_recipe(recipe or "default")
     _check_run(source, target, recipe, size, batch, limit)
     photos, start, made = find_photos(source), time.perf_counter(), 0
-    names, network = pair_names(photos, source), network_for(recipe, weights)
+    names, network = pair_names(photos, source), network or network_for(recipe, weights)
+    _keep_loaded(recipe, network)
     network.check_size(*[size or 10**6] * 2, as_objective(recipe.objective).bind(network).names())
     with _Target(target, Plan(replace(recipe, network=Path(recipe.network).name), network.fingerprint, size, exif)) as goal:
         there = sum(goal.done(names[photo]) for photo in photos[:limit])
