@@ -162,9 +162,12 @@ def resident_memory():
 
 def free_memory():
     "The bytes of memory that this process may still take, by the system and by the limit of a container."
-    free, limit, used = psutil.virtual_memory().available, Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.is_file() and used.is_file() and limit.read_text().strip() != "max": free = min(free, int(limit.read_text()) - int(used.read_text()))
-    return max(0, free)
+    free, group = psutil.virtual_memory().available, Path("/sys/fs/cgroup")
+    if not (group / "memory.max").is_file(): return free
+    limit, used, kept = [(group / f"memory.{name}").read_text() for name in ("max", "current", "stat")]
+    if limit.strip() == "max": return free
+    cached = next((int(line.split()[1]) for line in kept.splitlines() if line.startswith("inactive_file ")), 0)  # of files, given back when asked for
+    return max(0, min(free, int(limit) - int(used) + cached))
 
 def choose_tile(network, objective, height, width, batch=1):
     "0 if a picture of this size can be dreamt on in one piece in the memory that is free, else `TILE`."

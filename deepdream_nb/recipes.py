@@ -214,6 +214,7 @@ def make_dream(
     if not isinstance(recipe, Recipe): raise RecipeError("this is the recipe of a style transfer; make_style follows it")
     network = network or network_for(recipe, weights)
     image = fit(photo, recipe.max_side or None)
+    if resume and not recipe.tile and Path(checkpoint).is_file(): recipe = replace(recipe, tile=read_checkpoint(checkpoint)[0].recipe.tile)
     if not recipe.tile: recipe = replace(recipe, tile=choose_tile(network, recipe.objective, *image.shape[:2]))
     record = _record(recipe, network, photo, pictures)
     state = Checkpoint(checkpoint, record) if checkpoint else None
