@@ -149,6 +149,7 @@ def _kept_numbers(network, names, batch, height, width):
 def step_memory(network, objective, height, width, batch=1, tile=0):
     "The bytes that a dream of this size takes beside the network, by estimate; `tile`: the side of tiles, 0 for none."
     objective = as_objective(objective)
+    network.check_size(height, width, objective.names())
     pixels, number = batch * height * width, 2 if network.dtype == "bfloat16" else 4
     tall, wide = [min(tile or side, side) for side in (height, width)]
     together = max(1, BATCH_PIXELS // (tall * wide)) if tile else batch
