@@ -103,6 +103,9 @@ def _output_path(out, photo, force, kind="dream"):
     if path.exists() and not force: raise ImageError(f"{path} is there already; --force overwrites it")
     return path
 
+class _Interrupted(Exception):
+    "Ctrl-C, with a word on how to go on."
+
 # %% ../nbs/15_cli.ipynb #6c020ed2
 @app.command(epilog="Example:  deepdream dream cat.jpg --recipe fur --steps 30")
 def dream(
@@ -147,7 +150,7 @@ def dream(
         smoothing_growth=smoothing_growth, pyramid=pyramid, palette=palette, max_side=max_side, seed=seed, tile=tile, dtype=dtype, pooling=pooling)
     ready = time.perf_counter()
     try: made = make_dream(image, chosen, network=loaded, pictures=pictures, checkpoint=part, resume=resume)
-    except KeyboardInterrupt: raise KeyboardInterrupt(f"interrupted; the same command with --resume goes on" if part.is_file() else "interrupted")
+    except KeyboardInterrupt: raise _Interrupted("interrupted; the same command with --resume goes on" if part.is_file() else "interrupted")
     save_dream(made, path, overwrite=force)
     part.unlink(missing_ok=True)
     height, width = made.image.shape[:2]
@@ -179,8 +182,10 @@ def zoom(
     if path.exists() and not force: raise ImageError(f"{path} is there already; --force overwrites it")
     image = load_image(photo)
     chosen, loaded = _recipe_and_network(recipe, weights, network=network, objective=_objective_text(objective, layer), max_side=max_side, seed=seed)
-    make_zoom(image, chosen, path, frames, fps, factor, network=loaded)
-    print(f"{path}  {frames} frames in {time.perf_counter() - start:.1f} s; they are kept in {path.with_suffix('.frames')}")
+    kept = path.with_suffix(".frames")
+    try: make_zoom(image, chosen, path, frames, fps, factor, network=loaded)
+    except KeyboardInterrupt: raise _Interrupted(f"interrupted; the same command goes on with the frames in {kept}" if kept.is_dir() else "interrupted")
+    print(f"{path}  {frames} frames in {time.perf_counter() - start:.1f} s; they are kept in {kept}, where a longer film goes on")
 
 # %% ../nbs/15_cli.ipynb #6b61fb2c
 @app.command(epilog="Example:  deepdream style cat.jpg painting.jpg --keep-colors statistics")
@@ -293,14 +298,16 @@ def dataset(
 def main():
     "The command `deepdream`."
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try: sys.exit(app(standalone_mode=False) or 0)
+    try: status = app(standalone_mode=False) or 0  # 130 for Ctrl-C, says Typer
+    except _Interrupted as error: _fail(str(error), 130)
     except DeepDreamError as error: _fail(str(error), 2)
-    except (KeyboardInterrupt, typer.Abort) as error: _fail(str(error.__cause__ or error) or "interrupted", 130)
+    except (KeyboardInterrupt, typer.Abort): status = 130
     except MemoryError: _fail("out of memory; try a smaller --max-side", 2)
     except BrokenPipeError: sys.exit(1)
     except Exception as error:
         if not hasattr(error, "format_message"): raise  # not the command line's own: a mistake of ours
         _fail(error.format_message(), 2)
+    _fail("interrupted" if status == 130 else "", status)
 
 def _fail(message, status):
     if message: print(f"deepdream: {' '.join(message.split())}", file=sys.stderr)

@@ -149,6 +149,7 @@ def _kept_numbers(network, names, batch, height, width):
 def step_memory(network, objective, height, width, batch=1, tile=0):
     "The bytes that a dream of this size takes beside the network, by estimate; `tile`: the side of tiles, 0 for none."
     objective = as_objective(objective)
+    network.check_size(height, width, objective.names())
     pixels, number = batch * height * width, 2 if network.dtype == "bfloat16" else 4
     tall, wide = [min(tile or side, side) for side in (height, width)]
     together = max(1, BATCH_PIXELS // (tall * wide)) if tile else batch
@@ -162,9 +163,12 @@ def resident_memory():
 
 def free_memory():
     "The bytes of memory that this process may still take, by the system and by the limit of a container."
-    free, limit, used = psutil.virtual_memory().available, Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.is_file() and used.is_file() and limit.read_text().strip() != "max": free = min(free, int(limit.read_text()) - int(used.read_text()))
-    return max(0, free)
+    free, group = psutil.virtual_memory().available, Path("/sys/fs/cgroup")
+    if not (group / "memory.max").is_file(): return free
+    limit, used, kept = [(group / f"memory.{name}").read_text() for name in ("max", "current", "stat")]
+    if limit.strip() == "max": return free
+    cached = next((int(line.split()[1]) for line in kept.splitlines() if line.startswith("inactive_file ")), 0)  # of files, given back when asked for
+    return max(0, min(free, int(limit) - int(used) + cached))
 
 def choose_tile(network, objective, height, width, batch=1):
     "0 if a picture of this size can be dreamt on in one piece in the memory that is free, else `TILE`."

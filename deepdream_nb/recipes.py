@@ -214,6 +214,7 @@ def make_dream(
     if not isinstance(recipe, Recipe): raise RecipeError("this is the recipe of a style transfer; make_style follows it")
     network = network or network_for(recipe, weights)
     image = fit(photo, recipe.max_side or None)
+    if resume and not recipe.tile and Path(checkpoint).is_file(): recipe = replace(recipe, tile=read_checkpoint(checkpoint)[0].recipe.tile)
     if not recipe.tile: recipe = replace(recipe, tile=choose_tile(network, recipe.objective, *image.shape[:2]))
     record = _record(recipe, network, photo, pictures)
     state = Checkpoint(checkpoint, record) if checkpoint else None
@@ -391,13 +392,14 @@ def make_zoom(
 
 def _first_frame(photo, recipe, network, folder, factor, progress, pictures):
     "The first frame of a film, made if it is not there; raises `RecipeError` if the folder is of another film."
-    folder.mkdir(exist_ok=True)
     start = folder / "00000.png"
     if start.is_file():
         found, wanted = read_record(start), _record(recipe, network, load_image(photo), _load_pictures(pictures))
         same = all(getattr(found, name) == getattr(wanted, name) for name in ("fingerprint", "photo", "pictures")) and replace(found.recipe, tile=recipe.tile) == wanted.recipe
         if not same or (folder / "factor.txt").read_text() != repr(float(factor)): raise RecipeError(f"{folder} holds the frames of another film; remove it, or give the film another name")
     else:
+        made = make_dream(photo, recipe, network=network, progress=progress, pictures=pictures)
+        folder.mkdir(exist_ok=True)
         write_atomically(folder / "factor.txt", repr(float(factor)).encode())
-        save_dream(make_dream(photo, recipe, network=network, progress=progress, pictures=pictures), start)
+        save_dream(made, start)
     return load_image(start)
