@@ -31,6 +31,6 @@ setup(
     package_data={"deepdream_nb.data": ["*.jpg", "*.txt", "*.md"]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
-    extras_require={"dev": settings["dev_requirements"].split()},
+    extras_require={key.removesuffix("_requirements"): value.split() for key, value in settings.items() if key.endswith("_requirements")},
     entry_points={"console_scripts": settings["console_scripts"].split()},
 )

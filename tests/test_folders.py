@@ -1,6 +1,7 @@
 """Folders of dreams: killed runs, killed workers, full disks, bad photos."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,16 +20,17 @@ from deepdream_nb.recipes import Recipe, read_record, recipe_text, replay
 SLOW = Recipe(objective='layer("fire4")', octaves=1, steps=60)  # slow enough to be killed in the middle
 
 
-@pytest.fixture
-def photos(tmp_path):
-    "A folder of twelve photos in two folders, one of them damaged, and a recipe beside it."
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    "A folder of thirteen photos in two folders, one of them damaged, and a recipe beside it."
+    folder = tmp_path_factory.mktemp("folders")
     for number, name in enumerate(("cat", "coffee", "hubble", "rocket", "raccoon", "astronaut") * 2):
-        (tmp_path / "photos" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        (folder / "photos" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
         image = np.clip(resize(load_image(sample(name)), (64, 64 + number)), 0, 1)
-        save_image(image, tmp_path / "photos" / "ab"[number % 2] / f"{name}{number}.png")
-    (tmp_path / "photos" / "b" / "damaged.jpg").write_bytes(sample("cat").read_bytes()[:3000])
-    (tmp_path / "slow.json").write_text(recipe_text(SLOW))
-    return tmp_path / "photos"
+        save_image(image, folder / "photos" / "ab"[number % 2] / f"{name}{number}.png")
+    (folder / "photos" / "b" / "damaged.jpg").write_bytes(sample("cat").read_bytes()[:3000])
+    (folder / "slow.json").write_text(recipe_text(SLOW))
+    return folder / "photos"
 
 
 def contents(target):
@@ -47,29 +49,29 @@ def wait_for_lines(target, count, process=None, seconds=90):
         time.sleep(0.01)
 
 
-@pytest.fixture
-def whole(photos, tmp_path):
+@pytest.fixture(scope="module")
+def whole(photos):
     "The data set made by an undisturbed run in one process."
-    run = dream_folder(photos, tmp_path / "whole", SLOW, size=64, batch=2, progress=False)
+    run = dream_folder(photos, photos.parent / "whole", SLOW, size=64, batch=2, progress=False)
     assert (run.made, run.there, run.bad) == (12, 0, 1) and "1 bad photo, see" in str(run)
-    return tmp_path / "whole"
+    return photos.parent / "whole"
 
 
-def test_pairs_mirror_the_tree_and_replay(photos, whole):
+def test_pairs_mirror_the_tree_and_replay(photos, whole, tmp_path):
     for picture, dream in pairs(whole):
         assert picture.relative_to(whole / "input") == dream.relative_to(whole / "dream")
         assert (photos / picture.relative_to(whole / "input")).is_file() and load_image(dream).shape == (64, 64, 3)
         assert read_record(dream).recipe == SLOW
     entry = read_manifest(whole)["b/damaged.png"]
     assert entry["status"] == "bad" and "damaged.jpg is damaged" in entry["error"]
-    alone = photos.parent / "alone"
+    alone = tmp_path / "alone"
     dream_folder(photos, alone, SLOW, size=64, batch=1, limit=2, progress=False)
     assert all(replay(dream, picture).identical for picture, dream in pairs(alone))
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
 def test_killed_run_goes_on_to_the_same_bytes(photos, whole, tmp_path, signum):
-    line = [command, "dataset", "photos", "target", "--recipe", "slow.json", "--size", "64", "--batch", "2"]
+    line = [command, "dataset", photos, "target", "--recipe", photos.parent / "slow.json", "--size", "64", "--batch", "2"]
     heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     wait_for_lines(tmp_path / "target", 3, process)
@@ -111,7 +113,7 @@ os.kill(int(sys.argv[2]), signal.SIGKILL)
 
 def test_dask_by_the_address_of_a_scheduler(deepdream, photos, whole, tmp_path):
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
-        done = deepdream("dataset", photos, "remote", "--recipe", "slow.json", "--size", 64, "--batch", 2, "--limit", 4, "--executor", "dask", "--scheduler", cluster.scheduler_address)
+        done = deepdream("dataset", photos, "remote", "--recipe", photos.parent / "slow.json", "--size", 64, "--batch", 2, "--limit", 4, "--executor", "dask", "--scheduler", cluster.scheduler_address)
     assert done.returncode == 0, done.stderr
     made = contents(tmp_path / "remote")
     assert len(made) == 8 and all(contents(whole)[name] == data for name, data in made.items())
@@ -128,7 +130,7 @@ def tiny_disk(tmp_path):
 
 
 def test_full_disk_stops_the_run_and_keeps_what_is_done(deepdream, photos, whole, tiny_disk):
-    line = ("dataset", photos, tiny_disk / "target", "--recipe", "slow.json", "--size", 64, "--batch", 2)
+    line = ("dataset", photos, tiny_disk / "target", "--recipe", photos.parent / "slow.json", "--size", 64, "--batch", 2)
     done = deepdream(*line)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "No space left" in done.stderr and "the same call goes on" in done.stderr
@@ -153,6 +155,8 @@ def test_full_disk_stops_the_run_and_keeps_what_is_done(deepdream, photos, whole
     (["photos", "target", "--scheduler", "tcp://127.0.0.1:9"], "--executor dask"),
 ])
 def test_one_line_for_each_error(deepdream, photos, tmp_path, arguments, said):
+    shutil.copytree(photos, tmp_path / "photos")
+    (tmp_path / "slow.json").write_text("{}")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty2").mkdir()
     (tmp_path / "empty2" / "letter.txt").write_text("mine")
@@ -161,15 +165,15 @@ def test_one_line_for_each_error(deepdream, photos, tmp_path, arguments, said):
     assert not (tmp_path / "target").exists()
 
 
-def test_another_recipe_or_a_second_run_is_refused(deepdream, photos, whole, tmp_path):
+def test_another_recipe_or_a_second_run_is_refused(deepdream, photos, whole):
     before = contents(whole)
     other = deepdream("dataset", photos, whole, "--size", 64, "--batch", 2)
     assert other.returncode == 2 and "dreams of another recipe (objective, octaves, steps)" in other.stderr
-    size = deepdream("dataset", photos, whole, "--recipe", "slow.json", "--size", 72)
+    size = deepdream("dataset", photos, whole, "--recipe", photos.parent / "slow.json", "--size", 72)
     assert size.returncode == 2 and "dreams of another recipe (size)" in size.stderr
     holder = subprocess.Popen([sys.executable, "-c", f"from filelock import FileLock; import time; lock = FileLock({str(whole / '.lock')!r}); lock.acquire(); print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
     holder.stdout.readline()
-    second = deepdream("dataset", photos, whole, "--recipe", "slow.json", "--size", 64)
+    second = deepdream("dataset", photos, whole, "--recipe", photos.parent / "slow.json", "--size", 64)
     holder.kill()
     assert second.returncode == 2 and "another run is writing" in second.stderr
     assert contents(whole) == before
