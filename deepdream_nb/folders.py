@@ -290,14 +290,14 @@ def pairs(target):
     if not names: raise FolderError(f"no dream in {target} is finished yet")
     return [(Path(target) / "input" / name, Path(target) / "dream" / name) for name in names]
 
-# %% ../nbs/10_folder_dreams.ipynb #fe0e2052
+# %% ../nbs/10_folder_dreams.ipynb #fa11d906
 @contextmanager
 def dask_executor(address=None, workers=2):
     "An executor on the Dask cluster whose scheduler is at `address`, or else on one of `workers` processes made for it here; raises `FolderError`."
     try: from distributed import Client, LocalCluster
     except ImportError: raise FolderError("Dask is not installed; install it with: pip install 'deepdream_nb[cluster]'") from None
     with ExitStack() as stack:
-        if not address: address = stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None))
+        if not address: address = stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"))
         try: client = stack.enter_context(Client(address, timeout=20))
         except (OSError, ValueError): raise FolderError(f"no Dask scheduler answers at {address}") from None
         yield client.get_executor(pure=False)

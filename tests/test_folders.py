@@ -92,7 +92,7 @@ def test_killed_run_goes_on_to_the_same_bytes(photos, whole, tmp_path, signum):
 
 def test_dask_with_a_killed_worker_makes_the_same_bytes(photos, whole, tmp_path):
     # The workers are started by the command that users start them with, each with a nanny that replaces it.
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster, Client(cluster) as client:
         victim = client.run(os.getpid)
         killer = subprocess.Popen([sys.executable, "-c", KILLER, str(tmp_path / "target"), str(next(iter(victim.values())))])
         run = dream_folder(photos, tmp_path / "target", SLOW, size=64, batch=2, executor=client.get_executor(pure=False), progress=False)
@@ -112,7 +112,7 @@ os.kill(int(sys.argv[2]), signal.SIGKILL)
 
 
 def test_dask_by_the_address_of_a_scheduler(deepdream, photos, whole, tmp_path):
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
         done = deepdream("dataset", photos, "remote", "--recipe", photos.parent / "slow.json", "--size", 64, "--batch", 2, "--limit", 4, "--executor", "dask", "--scheduler", cluster.scheduler_address)
     assert done.returncode == 0, done.stderr
     made = contents(tmp_path / "remote")
