@@ -284,14 +284,14 @@ def dataset(
     size: Annotated[int, typer.Option(help="Pixels: photos are cropped to squares of this side; 0: they keep their shapes.")] = 299,
     batch: Annotated[int, typer.Option(help="Photos dreamt together.")] = 4,
     limit: Annotated[Optional[int], typer.Option(help="Only so many photos, of all subfolders in turn.")] = None,
-    exif: Annotated[bool, typer.Option("--exif/--no-exif", help="Turn photos upright as their EXIF data say.")] = True,
+    upright: Annotated[bool, typer.Option("--upright/--as-stored", help="Turn photos as their EXIF data say, or not.")] = True,
     executor: Annotated[str, typer.Option(help="local, or dask: several processes or machines.")] = "local",
     scheduler: Annotated[Optional[str], typer.Option(help="The address of a Dask scheduler, such as tcp://10.0.0.5:8786. [default: workers of its own]", show_default=False)] = None,
     weights: Annotated[Optional[str], typer.Option(help="A weights file for the network.")] = None,
 ):
     "Dream on a folder of photos; stopped, it goes on where it was."
     with executor_for(executor, scheduler) as workers:
-        try: print(dream_folder(source, target, recipe, size, batch, exif, limit, workers, weights))
+        try: print(dream_folder(source, target, recipe, size, batch, upright, limit, workers, weights))
         except KeyboardInterrupt: raise KeyboardInterrupt("interrupted; what is finished stays, and the same command goes on")
 
 # %% ../nbs/15_cli.ipynb #fad72093

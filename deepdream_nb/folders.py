@@ -57,16 +57,16 @@ def pair_names(photos, source):
     def full(photo): return photo.relative_to(source).with_name(f"{photo.name}.png")  # one.jpg beside one.gif
     return {photo: (name if counts[name] == 1 else full(photo)).as_posix() for photo, name in names.items()}
 
-# %% ../nbs/10_folder_dreams.ipynb #4da81ee0
+# %% ../nbs/10_folder_dreams.ipynb #62188b0e
 @dataclass(frozen=True)
 class Plan:
     "What makes the dreams of a data set: all but the photos."
     recipe: Recipe
     fingerprint: str  # of the network's weights
     size: int         # pixels: the side of each square; 0: the photos keep their shapes
-    exif: bool = True # photos are turned upright as their EXIF data say
+    upright: bool = True  # photos are turned as their EXIF data say
 
-    def text(self): return json.dumps({"deepdream_dataset": 1, "recipe": asdict(self.recipe), "fingerprint": self.fingerprint, "size": self.size, "exif": self.exif}, indent=1)
+    def text(self): return json.dumps({"deepdream_dataset": 1, "recipe": asdict(self.recipe), "fingerprint": self.fingerprint, "size": self.size, "upright": self.upright}, indent=1)
 
 def read_plan(target):
     "The `Plan` of a data set; raises `FolderError`."
@@ -74,7 +74,7 @@ def read_plan(target):
     if not path.is_file(): raise FolderError(f"{target} holds no data set of dreams (there is no {path.name})")
     try:
         found = parse_json(path.read_text(encoding="utf-8"))
-        return Plan(recipe_from(found["recipe"]), str(found["fingerprint"]), int(found["size"]), bool(found["exif"]))
+        return Plan(recipe_from(found["recipe"]), str(found["fingerprint"]), int(found["size"]), bool(found["upright"]))
     except (DeepDreamError, OSError, UnicodeDecodeError, KeyError, TypeError, ValueError): raise FolderError(f"{path} is damaged") from None
 
 def claim(target, plan):
@@ -85,7 +85,7 @@ def claim(target, plan):
         write_atomically(target / "dataset.json", plan.text().encode())
     found = read_plan(target)
     if found == plan: return
-    changed = [*recipe_diff(found.recipe, plan.recipe), *[name for name in ("fingerprint", "size", "exif") if getattr(found, name) != getattr(plan, name)]]
+    changed = [*recipe_diff(found.recipe, plan.recipe), *[name for name in ("fingerprint", "size", "upright") if getattr(found, name) != getattr(plan, name)]]
     raise FolderError(f"{target} holds dreams of another recipe ({', '.join(changed).replace('fingerprint', 'weights')}); name another folder")
 
 # %% ../nbs/10_folder_dreams.ipynb #056c83a6
@@ -154,22 +154,22 @@ def finished(executor, jobs, ahead=32):
     finally:
         for future in waiting: future.cancel()
 
-# %% ../nbs/10_folder_dreams.ipynb #5a08af8c
-def _alike(photos, size, exif):
+# %% ../nbs/10_folder_dreams.ipynb #30ec4bec
+def _alike(photos, size, upright):
     "Lists of photos that will be images of one shape: all of them if they are squared, else those with the same sides."
     def sides(path):
         try:
-            with Image.open(path) as picture: return picture.size, exif and picture.getexif().get(0x0112, 1) > 4  # turned by a right angle
+            with Image.open(path) as picture: return picture.size, upright and picture.getexif().get(0x0112, 1) > 4  # turned by a right angle
         except Exception: return None  # it will be found bad when it is loaded
     groups = {}
     for photo in photos: groups.setdefault(size or sides(photo), []).append(photo)
     return list(groups.values())
 
-def _batches(photos, size, exif, batch): return [group[k:k + batch] for group in _alike(photos, size, exif) for k in range(0, len(group), batch)]
+def _batches(photos, size, upright, batch): return [group[k:k + batch] for group in _alike(photos, size, upright) for k in range(0, len(group), batch)]
 
 def _prepared(photo, plan, network):
     "A photo as the bytes (H, W, 3) that are dreamt on; raises `ImageError`."
-    image = load_image(photo, exif=plan.exif)
+    image = load_image(photo, upright=plan.upright)
     image = fit(squared(image, plan.size) if plan.size else image, plan.recipe.max_side or None)
     network.check_size(*image.shape[:2], as_objective(plan.recipe.objective).names())
     return np.asarray(to_picture(image))
@@ -245,14 +245,14 @@ class FolderRun:
         more = [f"{self.there} were there already"] * (self.there > 0) + [f"{self.bad} bad photo{'s' * (self.bad > 1)}, see manifest.jsonl"] * (self.bad > 0)
         return "; ".join([f"{self.target}: {self.made} dreams in {self.seconds:.0f} s{rate}", *more])
 
-# %% ../nbs/10_folder_dreams.ipynb #ef2ab928
+# %% ../nbs/10_folder_dreams.ipynb #6df28409
 def dream_folder(
     source,         # a folder of photos, with folders in it or not
     target,         # the folder for the data set: input/, dream/, manifest.jsonl, dataset.json
     recipe=None,    # a `Recipe`, a name, a JSON file or a picture; the default recipe if not given
     size=299,       # pixels: each photo is cropped to a square of this side; 0: the photos keep their shapes
     batch=4,        # photos of one size that are dreamt together, 1 to 256
-    exif=True,      # turn photos upright as their EXIF data say; False for a data set whose EXIF data are wrong
+    upright=True,   # turn photos as their EXIF data say; False for a data set whose EXIF data are wrong
     limit=None,     # dream on so many photos only, of all subfolders in turn
     executor=None,  # any `concurrent.futures.Executor`; this process if not given
     weights=None,   # a weights file for the network
@@ -266,10 +266,10 @@ def dream_folder(
     names, network = pair_names(photos, source), network or network_for(recipe, weights)
     _keep_loaded(recipe, network)
     network.check_size(*[size or 10**6] * 2, as_objective(recipe.objective).bind(network).names())
-    with _Target(target, Plan(replace(recipe, network=Path(recipe.network).name), network.fingerprint, size, exif)) as goal:
+    with _Target(target, Plan(replace(recipe, network=Path(recipe.network).name), network.fingerprint, size, upright)) as goal:
         there = sum(goal.done(names[photo]) for photo in photos[:limit])
         with _explained(), progress_bar(len(photos[:limit]), target.name, progress, there) as bar:
-            jobs = _jobs(goal, _batches(photos[:limit], size, exif, batch), names, network, recipe, weights)
+            jobs = _jobs(goal, _batches(photos[:limit], size, upright, batch), names, network, recipe, weights)
             for inputs, (results, seconds) in finished(executor or Here(), jobs):
                 missing = [(name, *rest) for (name, *rest) in zip(inputs, inputs.values(), *zip(*results)) if not goal.done(name)]
                 for name, photo, pixels, record in missing: goal.keep(name, photo, pixels, record, seconds / len(inputs))
@@ -290,14 +290,14 @@ def pairs(target):
     if not names: raise FolderError(f"no dream in {target} is finished yet")
     return [(Path(target) / "input" / name, Path(target) / "dream" / name) for name in names]
 
-# %% ../nbs/10_folder_dreams.ipynb #fa11d906
+# %% ../nbs/10_folder_dreams.ipynb #9fb8749c
 @contextmanager
 def dask_executor(address=None, workers=2):
     "An executor on the Dask cluster whose scheduler is at `address`, or else on one of `workers` processes made for it here; raises `FolderError`."
     try: from distributed import Client, LocalCluster
     except ImportError: raise FolderError("Dask is not installed; install it with: pip install 'deepdream_nb[cluster]'") from None
     with ExitStack() as stack:
-        if not address: address = stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"))
+        if not address: address = stack.enter_context(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="ERROR"))
         try: client = stack.enter_context(Client(address, timeout=20))
         except (OSError, ValueError): raise FolderError(f"no Dask scheduler answers at {address}") from None
         yield client.get_executor(pure=False)
