@@ -11,6 +11,11 @@ from deepdream_nb.images import load_image, sample, save_image
 weights = os.environ.get("DEEPDREAM_WEIGHTS")
 has_weights = weights and all((Path(weights) / f"{name}.weights.h5").is_file() for name in ("vgg19", "inception_v3"))
 needs_weights = pytest.mark.skipif(not has_weights, reason="DEEPDREAM_WEIGHTS names no folder with vgg19 and inception_v3")
+photos = os.environ.get("DEEPDREAM_PHOTOS")
+has_photos = photos and all((Path(photos) / name).is_dir() for name in ("natural_images", "imagenet25"))
+needs_photos = pytest.mark.skipif(not has_photos, reason="DEEPDREAM_PHOTOS names no folder with natural_images and imagenet25")
+nouns = Path("/usr/share/wordnet/data.noun")
+needs_wordnet = pytest.mark.skipif(not nouns.exists(), reason="WordNet 3.0 is not installed (Debian: wordnet-base)")
 command = Path(sys.executable).with_name("deepdream")
 
 
