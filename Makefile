@@ -2,13 +2,16 @@
 VENV ?= .venv
 PYTHON ?= python3
 PHOTO ?= data/rocket.jpg
+RECIPE ?= natural-dreams
+PHOTOS ?= $(DEEPDREAM_PHOTOS)/natural_images
+DREAMS ?= $(or $(DEEPDREAM_DREAMS),$(HOME)/.cache/deepdream_nb)
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help dream test sync lab notebooks readme bench clean
+.PHONY: help dream natural-dreams test sync lab notebooks readme bench clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 # Each set-up step leaves a stamp, so that it runs once and again when the requirements change.
 $(VENV)/ready: settings.ini setup.py
@@ -26,6 +29,10 @@ $(VENV)/ready-to-develop: $(VENV)/ready
 dream: $(VENV)/ready ## Dream on a picture: make dream PHOTO=my.jpg
 	@$(BIN)/deepdream dream '$(PHOTO)' --force
 	@echo "Your own photo:  make dream PHOTO=my.jpg   or   $(BIN)/deepdream dream my.jpg --help"
+
+natural-dreams: $(VENV)/ready ## Make Data set 3, or go on with it: PHOTOS=folder LIMIT=300; RECIPE=default dreams with the embedded network
+	@test -d '$(PHOTOS)' || { echo "There is no folder $(PHOTOS); name the one with the photos: make natural-dreams PHOTOS=natural_images"; exit 1; }
+	@TF_ENABLE_ONEDNN_OPTS=1 $(BIN)/deepdream dataset '$(PHOTOS)' '$(DREAMS)/$(RECIPE)' --recipe '$(RECIPE)' --as-stored $(if $(LIMIT),--limit $(LIMIT))
 
 test: $(VENV)/ready-to-develop sync ## Check that notebooks and package agree, and run all tests
 	$(BIN)/nbdev_test --n_workers 2

@@ -314,21 +314,12 @@ def _judge(place, size, opener, upright):
     if size > LARGEST_FILE: return "too large", f"{size:,} bytes"
     try:
         with opener() as file: data = file.read()
-        image = load_image(data)
-        if not upright: image = _as_it_lies(data, image)
+        image = load_image(data, upright=upright)
     except ImageError as error: return "no picture", f"{error}"
     except ARCHIVE_ERRORS as error: return "damaged archive", f"{error}"
     if min(image.shape[:2]) < SMALLEST: return "too small", f"{image.shape[1]}x{image.shape[0]} pixels"
     if image.std(axis=(0, 1)).max() < FLAT: return "flat", "a single colour"
     return data, image
-
-def _as_it_lies(data, image):
-    "The image of a photo's bytes, not turned."
-    picture = Image.open(io.BytesIO(data))
-    exif = picture.getexif()
-    if exif.get(_orientation, 1) == 1: return image
-    exif[_orientation] = 1
-    return load_image(picture)
 
 # %% ../nbs/10_datasets.ipynb #29e5c78a
 def _write_photo(data, image, folder, name):

@@ -56,15 +56,15 @@ def _open(source):
     return Image.open(source), name
 
 # %% ../nbs/00_images.ipynb #e8edd1c8
-def _decode(source):
-    "The first frame of a picture file, read to its last byte and turned upright."
+def _decode(source, upright=True):
+    "The first frame of a picture file, read to its last byte and turned as its EXIF data say, unless `upright` is false."
     name = "the picture" if not isinstance(source, (str, Path)) else Path(source).name
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures; the truly huge raise
             picture, name = _open(source)
             picture.load()
-            return ImageOps.exif_transpose(picture), name
+            return ImageOps.exif_transpose(picture) if upright else picture, name
     except ImageError: raise
     except Image.DecompressionBombError:
         raise ImageError(f"{name} claims more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; scale it down first") from None
@@ -144,13 +144,14 @@ def load_image(
     source,              # a path, the bytes of a file, an open file, an array, or a Pillow picture
     max_side=None,       # shrink so that no side is longer than this, in pixels
     background="white",  # what shows through transparent parts: any colour that Pillow can name
+    upright=True,        # turn it as its EXIF data say; False where these are known to be wrong
 ):
     "An image as float32 RGB in [0, 1], shape (H, W, 3), upright; raises `ImageError` for what is no picture."
     name = "the image"
     if isinstance(source, np.ndarray): image = _from_array(source)
     elif isinstance(source, Image.Image): image = _flatten(ImageOps.exif_transpose(source), background)
     elif isinstance(source, (str, Path, bytes)) or hasattr(source, "read"):
-        picture, name = _decode(source)
+        picture, name = _decode(source, upright)
         image = _flatten(picture, background)
     else: raise ImageError(f"cannot make an image of a {type(source).__name__}")
     return fit(check_image(image, name), max_side)
@@ -197,10 +198,10 @@ def compare(before, after, titles=("before", "after"), width=420):
     return show(before, after, titles=titles, width=width)
 
 # %% ../nbs/00_images.ipynb #97244b2b
-def progress_bar(total, title, shown=True):
-    "A tqdm bar of `total` steps; silent if not `shown`, where there is no terminal or notebook, and with TQDM_DISABLE set."
+def progress_bar(total, title, shown=True, done=0):
+    "A tqdm bar of `total` steps, `done` of them before; silent if not `shown`, where there is no terminal or notebook, and with TQDM_DISABLE set."
     silent = not shown or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
-    return tqdm(total=total, desc=title, unit="step", disable=silent or None, leave=False)
+    return tqdm(total=total, initial=done, desc=title, unit="step", disable=silent or None, leave=False)
 
 # %% ../nbs/00_images.ipynb #bcdb65b2
 _formats = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}

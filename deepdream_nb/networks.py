@@ -48,7 +48,6 @@ def tensorflow():
     "The module `tensorflow`, imported at the first call and without its notices; Keras uses it as its backend."
     if "keras" not in sys.modules: os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # off by default on processors without AVX512, which it makes faster as well
     with _silent_stderr():
         import tensorflow as tf
         tf.config.list_physical_devices()

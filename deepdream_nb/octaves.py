@@ -131,29 +131,42 @@ def tiled_step(network, objective, tile=TILE, halo=None, smooth=False, colored=F
     return step
 
 # %% ../nbs/07_octaves.ipynb #222b93a1
-def _kept_numbers(network, names, batch, height, width):
-    "How many numbers the way back to the image needs from the way there, to the layers `names`."
-    import keras
-    def kept(operation):
-        if type(operation).__name__ in ("InputLayer", "Identity"): return False
-        return getattr(getattr(operation, "activation", None), "__name__", "") != "linear"  # its activation's output is kept instead
-    model = network.features(names)
-    reached, outputs = {id(model.input)}, []
+def _reached(model):
+    "The (operation, node) pairs on the way from a Keras model's input to its outputs; a layer may stand in another model, too."
+    reached, found = {id(model.input)}, []
     for operation in model.operations:
-        for node in operation._inbound_nodes:  # a layer may stand in another model, too
+        for node in operation._inbound_nodes:
             if not all(id(tensor) in reached for tensor in node.input_tensors): continue
             reached.update(map(id, node.output_tensors))
-            if kept(operation): outputs += node.output_tensors
-    return sum(int(np.prod(shape)) for shape in keras.Model(model.input, outputs).compute_output_shape((batch, height, width, 3)))
+            found.append((operation, node))
+    return found
+
+def _peak_numbers(network, names, batch, height, width):
+    "How many numbers the way back to the image, from the layers `names`, holds at its fullest moment."
+    import keras
+    model = network.features(names)
+    way = _reached(model)
+    tensors = [tensor for _, node in way for tensor in node.output_tensors]
+    shapes = dict(zip(map(id, tensors), keras.Model(model.input, tensors).compute_output_shape((batch, height, width, 3))))
+    kept = most = 0
+    for operation, node in way:
+        size, shape = sum(int(np.prod(shapes[id(tensor)])) for tensor in node.output_tensors), shapes[id(node.output_tensors[0])]
+        linear = getattr(getattr(operation, "activation", None), "__name__", "") == "linear"  # its activation's output is kept instead
+        if not linear and type(operation).__name__ not in ("InputLayer", "Identity"): kept += size
+        window = int(np.prod(operation.kernel_size)) if isinstance(operation, keras.layers.Conv2D) else 1
+        columns = window * node.input_tensors[0].shape[-1] * shape[1] * shape[2] + size if window > 1 else 0
+        most = max(most, kept + columns)
+    return most
 
 def step_memory(network, objective, height, width, batch=1, tile=0):
     "The bytes that a dream of this size takes beside the network, by estimate; `tile`: the side of tiles, 0 for none."
     objective = as_objective(objective)
+    network.check_size(height, width, objective.names())
     pixels, number = batch * height * width, 2 if network.dtype == "bfloat16" else 4
     tall, wide = [min(tile or side, side) for side in (height, width)]
     together = max(1, BATCH_PIXELS // (tall * wide)) if tile else batch
-    kept = _kept_numbers(network, objective.names(), together, tall, wide) if objective.names() else 0
-    return int(1.2 * (number * kept + 100 * together * tall * wide) + (100 * pixels if tile else 0))
+    held = _peak_numbers(network, objective.names(), together, tall, wide) if objective.names() else 0
+    return int(1.2 * (number * held + 100 * together * tall * wide) + (100 * pixels if tile else 0))
 
 # %% ../nbs/07_octaves.ipynb #9c3d6318
 def resident_memory():
@@ -162,9 +175,12 @@ def resident_memory():
 
 def free_memory():
     "The bytes of memory that this process may still take, by the system and by the limit of a container."
-    free, limit, used = psutil.virtual_memory().available, Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.is_file() and used.is_file() and limit.read_text().strip() != "max": free = min(free, int(limit.read_text()) - int(used.read_text()))
-    return max(0, free)
+    free, group = psutil.virtual_memory().available, Path("/sys/fs/cgroup")
+    if not (group / "memory.max").is_file(): return free
+    limit, used, kept = [(group / f"memory.{name}").read_text() for name in ("max", "current", "stat")]
+    if limit.strip() == "max": return free
+    cached = next((int(line.split()[1]) for line in kept.splitlines() if line.startswith("inactive_file ")), 0)  # of files, given back when asked for
+    return max(0, min(free, int(limit) - int(used) + cached))
 
 def choose_tile(network, objective, height, width, batch=1):
     "0 if a picture of this size can be dreamt on in one piece in the memory that is free, else `TILE`."

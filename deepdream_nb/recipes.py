@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['kinds', 'recipes', 'RecipeError', 'Recipe', 'recipe_text', 'recipe_from', 'parse_json', 'StyleRecipe', 'load_recipe',
            'Record', 'record_text', 'read_record', 'record_from', 'current_versions', 'Dream', 'make_dream',
-           'make_style', 'network_for', 'save_dream', 'Replay', 'replay', 'recipe_diff', 'Checkpoint',
+           'make_dreams', 'make_style', 'network_for', 'save_dream', 'Replay', 'replay', 'recipe_diff', 'Checkpoint',
            'read_checkpoint', 'estimate_memory', 'make_zoom']
 
 # %% ../nbs/09_recipes.ipynb #2875cba1
@@ -214,6 +214,7 @@ def make_dream(
     if not isinstance(recipe, Recipe): raise RecipeError("this is the recipe of a style transfer; make_style follows it")
     network = network or network_for(recipe, weights)
     image = fit(photo, recipe.max_side or None)
+    if resume and not recipe.tile and Path(checkpoint).is_file(): recipe = replace(recipe, tile=read_checkpoint(checkpoint)[0].recipe.tile)
     if not recipe.tile: recipe = replace(recipe, tile=choose_tile(network, recipe.objective, *image.shape[:2]))
     record = _record(recipe, network, photo, pictures)
     state = Checkpoint(checkpoint, record) if checkpoint else None
@@ -239,6 +240,15 @@ def _record(recipe, network, photo, pictures):
     "The record of what is made by a recipe with a network from pictures."
     recipe = replace(recipe, network=Path(recipe.network).name)  # of an own network its file's name, not its folders
     return Record(recipe, network.fingerprint, image_hash(photo), photo.shape[:2], current_versions(), {name: _picture_hash(one) for name, one in pictures.items()})
+
+# %% ../nbs/09_recipes.ipynb #4d1e77a0
+def make_dreams(photos, recipe=None, weights=None, network=None, progress=True):
+    "Follow a recipe on photos of one size (N, H, W, 3) together, which is faster than one by one; returns a list of `Dream`s."
+    recipe, photos = load_recipe(recipe or "default"), check_image(photos)
+    network = network or network_for(recipe, weights)
+    images = np.stack([fit(photo, recipe.max_side or None) for photo in photos])
+    dreamt = dream(images, network, **_dream_settings(recipe), progress=progress)
+    return [Dream(one, _record(recipe, network, photo, {})) for one, photo in zip(dreamt, photos)]
 
 # %% ../nbs/09_recipes.ipynb #ab8e801c
 def make_style(photo, styles, recipe=StyleRecipe(), weights=None, network=None, progress=True, callback=None):
@@ -382,13 +392,14 @@ def make_zoom(
 
 def _first_frame(photo, recipe, network, folder, factor, progress, pictures):
     "The first frame of a film, made if it is not there; raises `RecipeError` if the folder is of another film."
-    folder.mkdir(exist_ok=True)
     start = folder / "00000.png"
     if start.is_file():
         found, wanted = read_record(start), _record(recipe, network, load_image(photo), _load_pictures(pictures))
         same = all(getattr(found, name) == getattr(wanted, name) for name in ("fingerprint", "photo", "pictures")) and replace(found.recipe, tile=recipe.tile) == wanted.recipe
         if not same or (folder / "factor.txt").read_text() != repr(float(factor)): raise RecipeError(f"{folder} holds the frames of another film; remove it, or give the film another name")
     else:
+        made = make_dream(photo, recipe, network=network, progress=progress, pictures=pictures)
+        folder.mkdir(exist_ok=True)
         write_atomically(folder / "factor.txt", repr(float(factor)).encode())
-        save_dream(make_dream(photo, recipe, network=network, progress=progress, pictures=pictures), start)
+        save_dream(made, start)
     return load_image(start)

@@ -1,9 +1,15 @@
 """The command line as users meet it: as a process."""
+import fcntl
 import json
 import os
+import pty
+import re
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import numpy as np
@@ -11,7 +17,7 @@ import pytest
 from conftest import command
 
 from deepdream_nb.images import load_image, sample, save_image
-from deepdream_nb.recipes import read_record
+from deepdream_nb.recipes import read_checkpoint, read_record
 
 QUICK = ("--steps", 2, "--octaves", 2)
 
@@ -107,16 +113,24 @@ def test_layers_and_named_recipes(deepdream):
     (["dream", "cat.jpg", "--guide", "cat.jpg", "--guide-weight", "1", "--guide-weight", "2"], "2 weights for 1 guide"),
     (["dream", "cat.jpg", "--guide", "flat.png"], "'guide': a picture of 120x1 pixels is too small"),
     (["dream", "cat.jpg", "--match", "dot"], "go with a --guide"),
+    (["dream", "cat.jpg", "--tile", "9000"], "tile is from 0 to 8,192"),
+    (["zoom", "dog.jpg"], "there is no file dog.jpg"),
+    (["zoom", "cat.jpg", "--out", "cat.avi"], "a film ends in .mp4 or .gif"),
+    (["zoom", "cat.jpg", "--out", "nowhere/cat.mp4"], "there is no folder nowhere"),
+    (["zoom", "cat.jpg", "--frames", "0"], "frames is a whole number from 1"),
+    (["zoom", "cat.jpg", "--factor", "5"], "more than 1 and at most 2"),
+    (["zoom", "cat.jpg", "--fps", "0"], "fps is from 0.1 to 120"),
+    (["zoom", "flat.png"], "too small"),
 ])
 def test_one_line_for_each_error(deepdream, tmp_path, arguments, said):
     (tmp_path / "text.jpg").write_text("no picture at all")
     save_image(load_image(tmp_path / "cat.jpg")[:1], tmp_path / "flat.png")
     (tmp_path / "empty").mkdir()
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    before = {path.name: path.is_file() and path.read_bytes() for path in tmp_path.iterdir()}
     done = deepdream(*arguments)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("deepdream: ") and done.stderr.count("\n") == 1 and said in done.stderr
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before  # nothing written, nothing lost
+    assert {path.name: path.is_file() and path.read_bytes() for path in tmp_path.iterdir()} == before  # nothing written, nothing lost
 
 
 def test_help_and_import_leave_tensorflow_alone():
@@ -130,18 +144,79 @@ def _heed_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell that runs the tests in the background has it ignored
 
 
-@pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_dream_leaves_its_checkpoint(tmp_path, deepdream, signum, status):
-    process = subprocess.Popen([command, "dream", "cat.jpg", "--steps", "100000"], cwd=tmp_path, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts)
+def _stopped(folder, arguments, bar, signum=signal.SIGINT):
+    "Run the command in a terminal, send a signal when its progress bar matches `bar`; returns the exit status and what was on the screen."
+    keyboard, screen = pty.openpty()
+    fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 110, 0, 0))  # a terminal without a size gets no bar
+    process = subprocess.Popen([command, *map(str, arguments)], cwd=folder, stdout=subprocess.DEVNULL, stderr=screen,
+                               env={**os.environ, "TQDM_DISABLE": ""}, preexec_fn=_heed_interrupts)
+    os.close(screen)
+    seen, sent = b"", False
     try:
-        time.sleep(8)
-        assert process.poll() is None
-        process.send_signal(signum)
-        _, error = process.communicate(timeout=60)
+        while select.select([keyboard], [], [], 90)[0]:
+            try: found = os.read(keyboard, 4096)
+            except OSError: found = b""  # Linux's way of saying that the other end is closed
+            if not found: break
+            seen += found
+            if not sent and re.search(bar, seen):
+                process.send_signal(signum)
+                sent = True
+        process.wait(30)
     finally:
         process.kill()
-    assert process.returncode == status and "Traceback" not in error
-    assert sorted(os.listdir(tmp_path)) == ["cat.dream.png.part", "cat.jpg"]
-    other = deepdream("dream", "cat.jpg", "--steps", 5, "--resume", "--recipe", "fur")
-    assert other.returncode == 2 and "another recipe (" in other.stderr
+        os.close(keyboard)
+    assert sent, seen
+    return process.returncode, seen.decode()
+
+
+LONG = ("dream", "cat.jpg", "--steps", 100)  # at each of four octaves
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    save_image(load_image(sample("cat"), max_side=120), folder / "cat.jpg")
+    subprocess.run([command, *map(str, LONG)], cwd=folder, check=True, capture_output=True)
+    return (folder / "cat.dream.png").read_bytes()
+
+
+def _ends_the_same(deepdream, folder, whole):
+    resumed = deepdream(*LONG, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (folder / "cat.dream.png").read_bytes() == whole and sorted(os.listdir(folder)) == ["cat.dream.png", "cat.jpg"]
+
+
+@pytest.mark.parametrize("signum, status, said", [
+    (signal.SIGINT, 130, "deepdream: interrupted; the same command with --resume goes on"),
+    (signal.SIGTERM, 143, ""),
+])
+def test_stopped_dream_is_resumed_to_the_same_bytes(deepdream, tmp_path, uninterrupted, signum, status, said):
+    found, screen = _stopped(tmp_path, LONG, rb"\D[1-3]\d\d/400", signum)
+    assert found == status and screen.splitlines()[-1].strip() == said and "Traceback" not in screen
+    assert sorted(os.listdir(tmp_path)) == ["cat.dream.png.part", "cat.jpg"] and read_checkpoint(tmp_path / "cat.dream.png.part")[1][0] in (2, 3, 4)
+    if said: assert "another recipe (" in deepdream("dream", "cat.jpg", "--resume", "--recipe", "fur").stderr
+    _ends_the_same(deepdream, tmp_path, uninterrupted)
+
+
+def test_killed_dream_is_resumed_to_the_same_bytes(deepdream, tmp_path, uninterrupted):
+    script = "import sys; from deepdream_nb import cli, recipes; recipes.Checkpoint.__init__.__defaults__ = (0.3,); cli.main()"  # every 0.3 s, not 20
+    process = subprocess.Popen([sys.executable, "-c", script, *map(str, LONG)], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (tmp_path / "cat.dream.png.part").is_file(): time.sleep(0.05)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    _ends_the_same(deepdream, tmp_path, uninterrupted)
+
+
+def test_zoom_goes_on_where_it_was_stopped(deepdream, tmp_path):
+    film = ("zoom", "cat.jpg", "--frames", 20, "--out", "a.gif")
+    status, screen = _stopped(tmp_path, film, rb"frames: [^\r]*\D(?:[3-9]|1\d)/20")
+    assert status == 130 and screen.splitlines()[-1] == "deepdream: interrupted; the same command goes on with the frames in a.frames"
+    assert not (tmp_path / "a.gif").exists() and 3 <= len(list((tmp_path / "a.frames").glob("*.png"))) < 20
+    done = deepdream(*film)
+    assert done.returncode == 0 and "20 frames" in done.stdout and "a.frames" in done.stdout, done.stderr
+    assert deepdream(*film[:-1], "b.gif").returncode == 0
+    names = [f"{number:05}.png" for number in range(20)]
+    assert sorted(os.listdir(tmp_path / "a.frames")) == [*names, "factor.txt"]
+    assert all((tmp_path / "a.frames" / name).read_bytes() == (tmp_path / "b.frames" / name).read_bytes() for name in names)
+    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
+    assert "another film" in deepdream("zoom", "cat.jpg", "--frames", 3, "--factor", 1.1, "--out", "a.gif", "--force").stderr
