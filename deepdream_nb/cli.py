@@ -292,7 +292,7 @@ def dataset(
     "Dream on a folder of photos; stopped, it goes on where it was."
     with executor_for(executor, scheduler) as workers:
         try: print(dream_folder(source, target, recipe, size, batch, upright, limit, workers, weights))
-        except KeyboardInterrupt: raise typer.Abort() from KeyboardInterrupt("interrupted; what is finished stays, and the same command goes on")
+        except KeyboardInterrupt: raise _Interrupted("interrupted; what is finished stays, and the same command goes on")
 
 # %% ../nbs/15_cli.ipynb #fad72093
 def main():
