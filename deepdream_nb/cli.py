@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'usual_objective', 'dream', 'zoom', 'style', 'layers', 'recipe', 'replay_command', 'dataset', 'retrain_command',
-           'main']
+           'panels_command', 'main']
 
 # %% ../nbs/15_cli.ipynb #9a9cc0da
 import signal
@@ -325,6 +325,17 @@ def retrain_command(
     print(f"{path}  {len(made.classes)} classes, {'the classes alone' if made.best == 0 else f'best after epoch {made.best} of {len(made.history) - 1}'}, {time.perf_counter() - start:.1f} s")
     if len(test): print(f"right on photos kept for the test: {score(load_network(str(path)), test, size)}")
     print(f"Dream with it:  deepdream dream photo.jpg --network {path} --objective 'logit(\"{made.classes[0]}\")'")
+
+# %% ../nbs/15_cli.ipynb #5e14f002
+@app.command("panels", epilog="Example:  deepdream panels --port 8870")
+def panels_command(
+    ip: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0: whoever can reach this computer.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen at.")] = 8866,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser with the page.")] = True,
+):
+    "Serve the panels of lesson 14 as a web page, until Ctrl-C."
+    from deepdream_nb.panels import serve_panels  # here, since widgets take a moment to import
+    serve_panels(ip, port, browser)
 
 # %% ../nbs/15_cli.ipynb #fad72093
 def main():
