@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['turns', 'UPLOAD_LIMIT', 'MOST_PIXELS', 'LONGEST_SIDE', 'MOST_UPLOADS', 'ORDERS', 'VIEWS', 'SETTINGS', 'MODES',
-           'PAGE_TITLE', 'MESSAGE_LIMIT', 'Turns', 'Stopped', 'Job', 'PanelError', 'Worker', 'Panel', 'control',
-           'action', 'card', 'row', 'columns', 'share', 'jpeg', 'Picture', 'Gallery', 'Upload', 'CopyText',
+           'PAGE_TITLE', 'MESSAGE_LIMIT', 'Turns', 'Stopped', 'Job', 'PanelError', 'Worker', 'control', 'action',
+           'card', 'row', 'columns', 'share', 'jpeg', 'Picture', 'Gallery', 'Upload', 'CopyText', 'Message', 'Panel',
            'uploaded_image', 'PhotoChoice', 'available_networks', 'as_networks', 'loaded_network', 'own_channels',
            'photo_noise', 'draw_channels', 'channel_file', 'kept_channels', 'make_channels', 'activations',
            'rank_channels', 'lit', 'strongest_places', 'framed', 'explorer_controls', 'explorer_view', 'ExplorerPages',
@@ -120,30 +120,11 @@ class Worker:
     @property
     def is_worker(self): return getattr(threading.current_thread(), "panel", None) is self  # of a job that was stopped, too
 
-# %% ../nbs/14_panels.ipynb #66275e6c
-class Panel(Worker):
-    "What the panels share: `values()`, `set_state(...)`, and a line for messages that screen readers read aloud."
-    def __init__(self): self.controls, self.message = {}, widgets.HTML()
-    def _ipython_display_(self): display(self.view)
-    def values(self):
-        "What the controls are set to: {name: value}."
-        return {name: control.value for name, control in self.controls.items()}
-    def set_state(self, **values):
-        "Set controls by name; raises `PanelError` for one that is not there, or not to be set so."
-        for name, value in values.items():
-            if name not in self.controls: raise PanelError(f"the panel has no control {name!r}; {closest(name, self.controls)}")
-            try: self.controls[name].value = value
-            except (TraitError, TypeError, ValueError): raise PanelError(f"{name} cannot be {value!r:.60}") from None
-    def say(self, text, bad=False):
-        "Show a sentence; a bad one in red."
-        color = "var(--jp-error-color1, #b00)" if bad else "var(--jp-ui-font-color1, #222)"
-        self.message.value = f'<div role="{"alert" if bad else "status"}" style="color: {color}; line-height: 1.4">{html.escape(text)}</div>'
-
 # %% ../nbs/14_panels.ipynb #4ac05b59
 def control(kind, label, help="", **options):
     "A widget with a description and a tooltip, as wide as its card."
     layout = widgets.Layout(width="auto", max_width="100%", margin="2px 0")
-    return kind(description=label, tooltip=help, layout=layout, style=dict(description_width="104px"), **options)
+    return kind(description=label, tooltip=help, layout=layout, style=dict(description_width="84px"), **options)
 
 def action(label, help, function, primary=False):
     "A button that calls `function()`."
@@ -192,6 +173,8 @@ _css = """
 .deepdream-upload label { position: relative; display: block; padding: 6px 10px; text-align: center; border: 1px dashed var(--jp-border-color1, #bbb); color: var(--jp-ui-font-color1, #222); font-size: var(--jp-ui-font-size1, 13px); }
 .deepdream-upload label:focus-within, .deepdream-upload label:hover { border-color: var(--jp-brand-color1, #1976d2); }
 .deepdream-upload input { position: absolute; inset: 0; width: 100%; opacity: 0; cursor: pointer; }
+.deepdream-message { min-height: 1.4em; line-height: 1.4; color: var(--jp-ui-font-color1, #222); }
+.deepdream-message[role=alert] { color: var(--jp-error-color1, #b00); }
 .deepdream-copy { position: relative; width: 100%; }
 .deepdream-copy pre { margin: 0; padding: 8px 70px 8px 8px; min-height: 2em; white-space: pre-wrap; overflow-wrap: anywhere; background: var(--jp-layout-color2, #f3f3f3); color: var(--jp-ui-font-color1, #222); font-family: var(--jp-code-font-family, monospace); font-size: 12px; line-height: 1.4; }
 .deepdream-copy button { position: absolute; top: 6px; right: 6px; padding: 3px 10px; border: 1px solid var(--jp-border-color1, #bbb); background: var(--jp-layout-color1, #fff); color: var(--jp-ui-font-color1, #222); cursor: pointer; }
@@ -345,6 +328,46 @@ function render({ model, el }) {
 }
 export default { render };
 """
+
+# %% ../nbs/14_panels.ipynb #59ee2706
+class Message(anywidget.AnyWidget):
+    "A sentence that screen readers read aloud when it changes; a bad one is red."
+    value, bad = Unicode().tag(sync=True), Bool(False).tag(sync=True)
+    _css = _css
+    _esm = """
+function render({ model, el }) {
+  el.classList.add("deepdream-message");
+  const update = () => {
+    el.setAttribute("role", model.get("bad") ? "alert" : "status");
+    el.textContent = model.get("value");
+  };
+  const name = () => document.querySelectorAll(".widget-slider").forEach(slider => slider.querySelectorAll(".noUi-handle").forEach(handle => { handle.ariaLabel ??= slider.querySelector("label").textContent; }));
+  const watcher = new MutationObserver(name);
+  watcher.observe(document.body, { childList: true, subtree: true });
+  model.on("change:value change:bad", update);
+  update();
+  return () => watcher.disconnect();
+}
+export default { render };
+"""
+
+# %% ../nbs/14_panels.ipynb #66275e6c
+class Panel(Worker):
+    "What the panels share: `values()`, `set_state(...)`, and a line for messages that screen readers read aloud."
+    def __init__(self): self.controls, self.message = {}, Message()
+    def _ipython_display_(self): display(self.view)
+    def values(self):
+        "What the controls are set to: {name: value}."
+        return {name: control.value for name, control in self.controls.items()}
+    def set_state(self, **values):
+        "Set controls by name; raises `PanelError` for one that is not there, or not to be set so."
+        for name, value in values.items():
+            if name not in self.controls: raise PanelError(f"the panel has no control {name!r}; {closest(name, self.controls)}")
+            try: self.controls[name].value = value
+            except (TraitError, TypeError, ValueError): raise PanelError(f"{name} cannot be {value!r:.60}") from None
+    def say(self, text, bad=False):
+        "Show a sentence; a bad one in red."
+        self.message.bad, self.message.value = bad, text
 
 # %% ../nbs/14_panels.ipynb #406de605
 MOST_PIXELS, LONGEST_SIDE, MOST_UPLOADS = 50_000_000, 2048, 4  # of an uploaded photo; it is shrunk to the second; so many are kept
@@ -756,7 +779,7 @@ def keep_dream(dream, name):
 def download_link(made):
     "HTML with a link that saves a `Made` through the browser."
     url = f"data:image/png;base64,{base64.b64encode(made.data).decode()}"
-    return f'<a class="jupyter-button" style="padding: 0 10px; text-decoration: none" download="{html.escape(made.name)}" href="{url}">Save the picture, its recipe inside ({len(made.data) / 2**20:.1f} MB)</a>'
+    return f'<a class="jupyter-button" style="padding: 0 10px; text-decoration: none" download="{html.escape(made.name)}" href="{url}">Save the picture, its recipe inside ({len(made.data) / 1024:,.0f} kB)</a>'
 
 # %% ../nbs/14_panels.ipynb #6a798dc4
 class Maker(Panel):
@@ -996,7 +1019,7 @@ class StudioEvents(StudioSettings):
             recipe, language = self.recipe(), self.controls["language"].value
             used = self.guides.used(parse(recipe.objective))
         except DeepDreamError: return  # the page says so already
-        self.controls["recipe"].value = next((name for name in self.controls["recipe"].options if recipes.get(name) == recipe), "")
+        self.controls["recipe"].value = next((name for name in self.named if recipes[name] == recipe), "")
         if language == "Python": self.code.value = python_code(recipe, self.photo.code, {name: code for name, (_, code, _) in used.items()})
         elif language == "Command": self.code.value = command_line(recipe, self.photo.file, {name: file for name, (_, _, file) in used.items()}, f"{Path(self.photo.file).stem}.dream.png")
         else: self.code.value = recipe_text(recipe)
@@ -1013,9 +1036,9 @@ class DreamStudio(StudioEvents):
     ):
         super().__init__(on_made)
         self.networks, self.photo, self.guides, self.current, self.checking = as_networks(network), PhotoChoice(self, image=image), Guides(self), None, False
-        named = ["", *[name for name, one in recipes.items() if one.network in self.networks]]
+        self.named = [name for name, one in recipes.items() if one.network in self.networks]
         self.controls = dict(
-            recipe=control(widgets.Dropdown, "Recipe", "Set all controls to a recipe of the course", options=named),
+            recipe=control(widgets.Dropdown, "Recipe", "Set all controls to a recipe of the course", options=[("your own", ""), *[(name, name) for name in self.named]]),
             network=control(widgets.Dropdown, "Network", "The network that dreams", options=list(self.networks)),
             layers=control(widgets.SelectMultiple, "Layers", "Those marked make the objective; Ctrl marks several", rows=4),
             objective=control(widgets.Textarea, "Objective", "What is maximised: a sum of terms", rows=3),
@@ -1216,7 +1239,7 @@ def serve_panels(ip="127.0.0.1", port=8866, browser=True):
         page = Path(folder)/f"{PAGE_TITLE}.ipynb"
         page.write_text(page_notebook(), encoding="utf-8")
         config = Config()
-        config.Voila.update(ip=ip, port=port, open_browser=browser, tornado_settings=dict(websocket_max_message_size=MESSAGE_LIMIT))
+        config.Voila.update(ip=ip, port=port, open_browser=browser, tornado_settings=dict(websocket_max_message_size=MESSAGE_LIMIT, disable_check_xsrf=True))  # a page that is closed ends its kernel, without a token
         config.VoilaConfiguration.update(file_allowlist=[], show_tracebacks=False)
-        config.MappingKernelManager.update(cull_idle_timeout=60, cull_interval=20)  # of kernels whose page was closed
+        config.MappingKernelManager.update(cull_idle_timeout=40, cull_interval=10)  # of kernels whose page went without a word
         Voila.launch_instance([str(page)], config=config)

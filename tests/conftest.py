@@ -1,7 +1,9 @@
 """What the tests share."""
 import os
+import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,9 @@ has_photos = photos and all((Path(photos) / name).is_dir() for name in ("natural
 needs_photos = pytest.mark.skipif(not has_photos, reason="DEEPDREAM_PHOTOS names no folder with natural_images and imagenet25")
 nouns = Path("/usr/share/wordnet/data.noun")
 needs_wordnet = pytest.mark.skipif(not nouns.exists(), reason="WordNet 3.0 is not installed (Debian: wordnet-base)")
+chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+has_browser = bool(chromium and find_spec("playwright") and find_spec("voila"))
+needs_browser = pytest.mark.skipif(not has_browser, reason="the panels' tests need Chromium (Debian: chromium), playwright and voila")
 command = Path(sys.executable).with_name("deepdream")
 
 

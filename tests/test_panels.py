@@ -1,0 +1,418 @@
+"""The panels in a real browser: the web page of `deepdream panels`, and JupyterLab in its dark theme.
+
+The pictures of the lesson are made here: DEEPDREAM_SCREENSHOTS=data/panels pytest tests/test_panels.py
+"""
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import requests
+from conftest import chromium, command, needs_browser
+
+from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.panels import UPLOAD_LIMIT
+from deepdream_nb.recipes import read_record
+
+pytestmark = needs_browser
+WAIT = 120_000  # ms: a loaded machine may take long, and a good run never waits for it
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@contextmanager
+def serving(arguments, address, folder, **environment):
+    "A server as a process, from the moment that it answers."
+    kept = {name: value for name, value in os.environ.items() if name != "DEEPDREAM_WEIGHTS"}
+    log = open(folder / "server.log", "wb")
+    process = subprocess.Popen([*map(str, arguments)], cwd=folder, env={**kept, "DEEPDREAM_DREAMS": str(folder / "kept"), **environment}, stdout=log, stderr=log)
+    try:
+        end = time.monotonic() + 90
+        while True:
+            try:
+                requests.get(f"{address}/no-such-page", timeout=5, allow_redirects=False)
+                break
+            except requests.ConnectionError: assert process.poll() is None and time.monotonic() < end, (folder / "server.log").read_text()
+            time.sleep(0.2)
+        yield process
+    finally:
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        try: process.wait(20)
+        except subprocess.TimeoutExpired: process.kill()
+        for child in children:
+            if child.is_running(): child.kill()
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright:
+        with_tabs = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
+        yield with_tabs
+        with_tabs.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    "The address of a running `deepdream panels`, and its process."
+    folder, port = tmp_path_factory.mktemp("site"), free_port()
+    (folder / "private.png").write_bytes(sample("cat").read_bytes())
+    with serving([command, "panels", "--no-browser", "--port", port], f"http://127.0.0.1:{port}", folder) as process: yield f"http://127.0.0.1:{port}", process
+
+
+def visit(browser, address, width=1280, **options):
+    "A visitor's page, the panels drawn; it has a clipboard of its own."
+    context = browser.new_context(viewport=dict(width=width, height=900), accept_downloads=True, permissions=["clipboard-read", "clipboard-write"], **options)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(address)
+    page.wait_for_selector(".deepdream-gallery button")
+    return page
+
+
+@pytest.fixture(scope="module")
+def page(browser, site):
+    page = visit(browser, site[0])
+    yield page
+    page.context.close()
+
+
+def tab(page, title): page.get_by_role("tab", name=title, exact=True).click()
+
+
+def shown(page, css): return page.locator(f"{css}:visible")
+
+
+def field(page, label, kind="select"):
+    "The input with a label, on the tab that is shown."
+    return page.locator(f".jupyter-widgets:visible:has(> label:text-is('{label}')) {kind}:visible").first
+
+
+def press(page, name): page.locator(f"button:visible:text-is('{name}')").first.click()
+
+
+def picture(page, label):
+    "The address of the picture with a text, which changes with every new picture."
+    return page.locator(f".deepdream-picture:visible img.under[alt*='{label}']").get_attribute("src")
+
+
+def becomes(page, check, argument=None): return page.wait_for_function(check, arg=argument, timeout=WAIT)
+
+
+def changed(page, label, old):
+    "Wait until a picture is another one, and loaded."
+    becomes(page, "([label, old]) => { const img = document.querySelector(`.deepdream-picture img.under[alt*='${label}']`); return img && img.src !== old && img.naturalWidth > 0 }", [label, old])
+
+
+def says(page, text): page.wait_for_selector(f"[role=alert]:has-text('{text}'), [role=status]:has-text('{text}')", timeout=WAIT)
+
+
+def status_is(page, text): page.locator(f".widget-label:visible:text-is('{text}')").first.wait_for(timeout=WAIT)
+
+
+def quiet(page, seconds=1.5):
+    "Wait until no panel has said for some time that it loads or draws."
+    busy, since, end = page.locator("[role=status]:visible", has_text=re.compile("drawing|loading")), time.monotonic(), time.monotonic() + WAIT / 1000
+    while time.monotonic() - since < seconds:
+        assert time.monotonic() < end
+        page.wait_for_timeout(100)
+        if busy.count(): since = time.monotonic()
+
+
+def screenshot(page, name, height=1000):
+    "Keep a picture of the page for the lesson, where it is asked for."
+    folder, size = os.environ.get("DEEPDREAM_SCREENSHOTS"), page.viewport_size
+    if not folder: return
+    page.set_viewport_size(dict(size, height=height))
+    page.evaluate("document.querySelectorAll('*').forEach(e => { e.scrollTop = 0 })")
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(500)
+    save_image(load_image(page.screenshot(), max_side=1100), Path(folder) / f"{name}.jpg", quality=58)
+    page.set_viewport_size(size)
+
+
+def nothing_cut_off(page):
+    "No card and no control is wider than the place that it has, nor is the page wider than the window."
+    wide = page.evaluate("""() => [...document.querySelectorAll('.jupyter-widgets')].filter(e => e.offsetParent && e.getClientRects().length)
+        .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1 || e.scrollWidth > e.clientWidth + 12 && getComputedStyle(e).overflowX !== 'visible' && !e.matches('select, textarea'))
+        .map(e => `${e.className} ${e.scrollWidth} > ${e.clientWidth}: ${e.textContent.slice(0, 40)}`)""")
+    assert not wide, wide
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def settings(page, steps, size):
+    "Small settings for the studio, typed into the numbers beside its sliders."
+    for label, value in (("Steps", steps), ("Size", size)):
+        number = page.locator(f".widget-slider:visible:has(> label:text-is('{label}')) .widget-readout")
+        number.click()
+        number.fill(str(value))
+        number.press("Enter")
+
+
+def test_layer_channel_box_and_hand_over(page):
+    tab(page, "Explore layers")
+    quiet(page)
+    before = page.locator(".deepdream-gallery:visible button img").first.get_attribute("src")
+    field(page, "Layer").select_option(label="fire8, 512 channels")
+    says(page, "drawing what the channels like")
+    quiet(page)
+    assert page.locator(".deepdream-gallery[aria-label='Channels, by number'] button").count() == 24
+    assert page.locator(".deepdream-gallery:visible button img").first.get_attribute("src") != before
+    large = picture(page, "likes")
+    fifth = page.locator(".deepdream-gallery[aria-label='Channels, by number'] button").nth(4)
+    number = fifth.inner_text().strip()
+    fifth.focus()
+    page.keyboard.press("Enter")  # without a mouse
+    page.wait_for_selector(f"text=fire8, channel {number}")
+    assert fifth.get_attribute("aria-pressed") == "true"
+    changed(page, f"channel {number} likes", large)
+    area = page.locator(".deepdream-picture.active:visible").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.35 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"], steps=5)
+    page.mouse.up()
+    page.wait_for_selector("text=30 – 60")
+    press(page, "Which channels like this box?")
+    page.wait_for_function("([select]) => select.value === 'strongest in the box'", arg=[field(page, "Order").element_handle()])
+    becomes(page, f"!document.body.innerText.includes('fire8, channel {number}:')")
+    quiet(page)
+    press(page, "Add the channel")
+    page.wait_for_selector("text=can be dreamt of >> visible=true")
+    objective = field(page, "Objective", "textarea").input_value()
+    assert re.fullmatch(r'channel\("fire8", \d+\)', objective)
+    nothing_cut_off(page)
+    screenshot(page, "explorer", 1340)
+    press(page, "Dream on it")
+    page.locator("button:visible:text-is('Start')").wait_for()
+    assert field(page, "Objective", "textarea").input_value() == objective
+
+
+def test_dream_preview_and_stop(page, tmp_path):
+    tab(page, "Dream")
+    field(page, "Recipe").select_option("default")
+    settings(page, 60, 450)
+    old = picture(page, "The picture")
+    press(page, "Start")
+    changed(page, "The picture", old)
+    page.wait_for_selector("text=/octave \\d of 4, \\d+%, \\d+ s left/")
+    press(page, "Stop")
+    status_is(page, "stopped")
+    assert page.locator("button:visible:text-is('Start')").is_enabled()
+    settings(page, 12, 448)
+    press(page, "Start")
+    status_is(page, "done")
+    with page.expect_download() as download: page.locator("a[download]:visible").click()
+    download.value.save_as(tmp_path / "saved.png")
+    assert read_record(tmp_path / "saved.png").recipe.steps == 12 and download.value.suggested_filename == "cat.dream.png"
+    nothing_cut_off(page)
+    screenshot(page, "studio")
+    settings(page, 33, 448)
+    page.locator(".deepdream-upload:visible input").last.set_input_files(tmp_path / "saved.png")
+    says(page, "the recipe in saved.png is loaded")
+    page.wait_for_function("() => [...document.querySelectorAll('.widget-slider')].some(e => e.innerText.includes('Steps') && e.innerText.includes('12'))")
+
+
+def test_the_recipe_is_copied(page):
+    tab(page, "Dream")
+    for language, text in (("Command", "deepdream dream cat.jpg"), ("Python", "make_dream(photo, recipe")):
+        press(page, language)
+        page.wait_for_selector(f".deepdream-copy:visible pre:has-text('{text}')")
+        press(page, "Copy")
+        page.locator("button:visible:text-is('Copied')").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == page.locator(".deepdream-copy:visible pre").inner_text()
+
+
+def test_uploads_good_and_bad(page, tmp_path):
+    tab(page, "Dream")
+    upload = page.locator(".deepdream-upload:visible input").first
+    save_image(load_image(sample("raccoon"), max_side=200), tmp_path / "mine.jpg")
+    old = picture(page, "The picture")
+    upload.set_input_files(tmp_path / "mine.jpg")
+    changed(page, "The picture", old)
+    assert field(page, "Photo").input_value() == "mine.jpg"
+    (tmp_path / "no <b>picture.jpg").write_text("this is a text")
+    (tmp_path / "huge.jpg").write_bytes(sample("cat").read_bytes() + bytes(UPLOAD_LIMIT))
+    upload.set_input_files(tmp_path / "no <b>picture.jpg")
+    says(page, "is not a picture")
+    assert page.locator("[role=alert] b").count() == 0
+    upload.set_input_files(tmp_path / "huge.jpg")
+    says(page, "huge.jpg is larger than 8 MB")
+    assert field(page, "Photo").input_value() == "mine.jpg"
+    settings(page, 2, 128)
+    press(page, "Start")  # the panel lives
+    status_is(page, "done")
+
+
+def test_a_file_is_dropped(page, tmp_path):
+    "A real drop, as the browser gets it from the desktop."
+    tab(page, "Dream")
+    save_image(load_image(sample("coffee"), max_side=120), tmp_path / "dropped.png")
+    place = page.locator(".deepdream-upload:visible").first
+    place.scroll_into_view_if_needed()
+    box, session = place.bounding_box(), page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", dict(type=kind, x=box["x"] + 20, y=box["y"] + 10, data=dict(items=[], files=[str(tmp_path / "dropped.png")], dragOperationsMask=1)))
+    says(page, "dropped.png is there")
+
+
+def test_the_wipe_moves_without_the_kernel(page):
+    tab(page, "Compare")
+    over = page.locator(".deepdream-picture:visible img.over").first
+    before = over.evaluate("e => e.style.clipPath")
+    handle = page.locator(".widget-slider:visible .noUi-handle").first
+    handle.focus()
+    for _ in range(5): handle.press("ArrowLeft")
+    assert over.evaluate("e => e.style.clipPath") != before == "inset(0px 0px 0px 50%)"
+    area = page.locator(".deepdream-picture.active:visible").first.bounding_box()
+    page.mouse.move(area["x"] + 0.2 * area["width"], area["y"] + 100)
+    page.mouse.down()
+    for at in np.linspace(0.2, 0.7, 40): page.mouse.move(area["x"] + at * area["width"], area["y"] + 100)  # rapidly
+    page.mouse.up()
+    assert over.evaluate("e => e.style.clipPath") == "inset(0px 0px 0px 70%)"
+    page.wait_for_selector(".widget-readout:visible:text-is('70')")
+    field(page, "Right").select_option(index=1)
+    nothing_cut_off(page)
+    screenshot(page, "compare", 880)
+    press(page, "difference")
+    page.wait_for_selector(".deepdream-picture:visible img.under[alt*=' less ']")
+    press(page, "side by side")
+    becomes(page, "[...document.querySelectorAll('.deepdream-picture')].filter(e => e.offsetParent).length === 2")
+
+
+def test_styles_are_mixed(page):
+    tab(page, "Mix styles")
+    field(page, "Second style").select_option("hubble")
+    settings(page, 3, 128)
+    assert "deepdream style cat.jpg coffee.jpg" in page.locator(".deepdream-copy:visible pre").inner_text()
+    press(page, "Start")
+    status_is(page, "done")
+    nothing_cut_off(page)
+    screenshot(page, "mixer", 1000)
+    tab(page, "Compare")
+    assert field(page, "Right").input_value() == "style 1 of cat"
+
+
+@pytest.mark.parametrize("title", ["Explore layers", "Dream", "Mix styles", "Compare"])
+def test_a_narrow_page(page, title):
+    page.set_viewport_size(dict(width=768, height=1024))
+    tab(page, title)
+    page.wait_for_timeout(300)
+    nothing_cut_off(page)
+    screenshot(page, f"narrow-{title.split()[0].lower()}")
+    page.set_viewport_size(dict(width=1280, height=900))
+
+
+def test_all_can_be_reached_and_have_names(page):
+    for title in ("Explore layers", "Dream", "Mix styles", "Compare"):
+        tab(page, title)
+        nameless = page.evaluate("""() => [...document.querySelectorAll('button, select, textarea, input, img')].filter(e => e.offsetParent && !e.hidden)
+            .filter(e => !(e.textContent.trim() || e.title || e.alt || e.ariaLabel || e.labels?.length || e.closest('label, button'))).map(e => e.outerHTML.slice(0, 120))""")
+        assert not nameless
+        assert page.evaluate("[...document.querySelectorAll('.noUi-handle')].filter(e => e.offsetParent).every(e => e.tabIndex === 0 && e.ariaLabel)")
+
+
+def test_a_second_visitor_sees_nothing_of_the_first(browser, site, page):
+    tab(page, "Dream")
+    mine = field(page, "Photo").evaluate("e => [...e.options].map(o => o.value)")
+    other = visit(browser, site[0])
+    tab(other, "Dream")
+    field(other, "Photo").wait_for()
+    theirs = field(other, "Photo").evaluate("e => [...e.options].map(o => o.value)")
+    assert "mine.jpg" in mine and not set(theirs) & {"mine.jpg", "dropped.png"}
+    kernels = [child for child in psutil.Process(site[1].pid).children(recursive=True) if "ipykernel" in " ".join(child.cmdline())]
+    assert len(kernels) == 2
+    settings(other, 60, 448)
+    old = picture(other, "The picture")
+    press(other, "Start")
+    changed(other, "The picture", old)
+    other.goto("about:blank")  # in the middle of a dream
+    end = time.monotonic() + 100
+    while sum(kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE for kernel in kernels) > 1:
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    settings(page, 2, 128)
+    press(page, "Start")  # the first visitor goes on
+    status_is(page, "done")
+
+
+def test_only_the_page_is_served(site):
+    address, process = site
+    for path in ("private.png", "voila/files/private.png", "files/private.png", "voila/files/Deep dreams.ipynb", "voila/render/private.png", "voila/tree", "tree", "api/contents", "api/contents/private.png", "voila/files/../../etc/passwd", "voila/files/%2e%2e/%2e%2e/etc/passwd", "static/../../../etc/passwd"):
+        answer = requests.get(f"{address}/{path}", timeout=30)
+        assert answer.status_code in (403, 404), path
+    listening = [one.laddr for one in psutil.Process(process.pid).net_connections() if one.status == psutil.CONN_LISTEN]
+    assert {place.ip for place in listening} == {"127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    "The address of a JupyterLab in its dark theme, with a notebook that shows the panels."
+    folder, port = tmp_path_factory.mktemp("lab"), free_port()
+    themes = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    themes.mkdir(parents=True)
+    (themes / "themes.jupyterlab-settings").write_text(json.dumps({"theme": "JupyterLab Dark"}))
+    from deepdream_nb.panels import page_notebook
+    (folder / "notebooks").mkdir()
+    (folder / "notebooks" / "panels.ipynb").write_text(page_notebook())
+    arguments = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token=", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder / 'notebooks'}", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    with serving(arguments, f"http://127.0.0.1:{port}", folder, JUPYTERLAB_SETTINGS_DIR=str(folder / "settings"), JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces")): yield f"http://127.0.0.1:{port}/lab/tree/panels.ipynb"
+
+
+def test_in_jupyterlab_and_its_dark_theme(browser, lab, tmp_path):
+    context = browser.new_context(viewport=dict(width=1280, height=900))
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(lab)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.get_by_role("tab", name=re.compile("File Browser")).first.click()  # folded away: more room
+    page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".deepdream-gallery button")
+    quiet(page)
+    dark = page.evaluate("""() => { const light = e => getComputedStyle(e).color.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0) / 3;
+        return [...document.querySelectorAll('.deepdream-gallery span, .deepdream-upload label, h3')].filter(e => e.offsetParent).map(light) }""")
+    assert dark and min(dark) > 128, dark  # light letters
+    large = picture(page, "likes")
+    field(page, "Layer").select_option(label="fire3, 128 channels")
+    becomes(page, "document.body.innerText.includes('fire3, channel')")
+    page.locator(".deepdream-gallery[aria-label='Channels, by number'] button").nth(2).click()
+    changed(page, "likes", large)
+    tab(page, "Dream")
+    settings(page, 60, 448)
+    old = picture(page, "The picture")
+    press(page, "Start")
+    changed(page, "The picture", old)
+    press(page, "Stop")
+    status_is(page, "stopped")
+    settings(page, 2, 256)
+    press(page, "Start")
+    status_is(page, "done")
+    screenshot(page, "lab", 900)
+    (tmp_path / "text.png").write_text("no picture")
+    page.locator(".deepdream-upload:visible input").first.set_input_files(tmp_path / "text.png")
+    says(page, "text.png is not a picture")
+    press(page, "Command")
+    page.wait_for_selector(".deepdream-copy:visible pre:has-text('deepdream dream cat.jpg')")
+    tab(page, "Compare")
+    over = page.locator(".deepdream-picture:visible img.over").first
+    page.locator(".widget-slider:visible .noUi-handle").first.press("ArrowRight")
+    becomes(page, "e => e.style.clipPath !== 'inset(0px 0px 0px 50%)'", over.element_handle())
+    nothing_cut_off(page)
+    context.close()
