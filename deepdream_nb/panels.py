@@ -792,7 +792,7 @@ class Maker(Panel):
         self.stop_button = action("Stop", "Stop within a step", self.stop)
         self.stop_button.disabled = True
         self.bar, self.status = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(flex="1 1 120px", min_width="60px")), widgets.Label()
-        self.preview, self.strip, self.link = Picture(label="The picture"), Gallery(label="What was made, the newest first", cell=72), widgets.HTML()
+        self.preview, self.strip, self.link = Picture(label="The picture"), Gallery(label="What was made, the newest first", cell=100), widgets.HTML()
         self.strip.observe(self._look_back, "chosen")
     def start(self):
         "Make a picture with these settings, beside the page."
@@ -1092,7 +1092,7 @@ class MixerSettings(Strip):
 def mixer_controls(networks):
     "The controls of a `StyleMixer`, by name."
     def slide(label, help, value, most, least=0, kind=widgets.IntSlider, **options): return control(kind, label, help, value=value, min=least, max=most, continuous_update=False, **options)
-    weights = {name: slide("Weight", "Of this style, against the others", value, 3, kind=widgets.FloatSlider, step=0.1) for name, value in (("weight", 1), ("weight2", 0), ("weight3", 0))}
+    weights = {name: slide("Weight", "Of this style, against the others", 1, 3, kind=widgets.FloatSlider, step=0.1) for name in ("weight", "weight2", "weight3")}
     return dict(
         **weights,
         network=control(widgets.Dropdown, "Network", "The network that paints", options=list(networks)),
@@ -1119,8 +1119,6 @@ class StyleMixer(MixerSettings):
         self.photo = PhotoChoice(self, "Content", content)
         self.photos = [PhotoChoice(self, label, styles[place] if place < len(styles) else None, start, none=True) for place, (label, start) in enumerate((("Style", "coffee"), ("Second style", "none"), ("Third style", "none")))]
         self.controls = dict(photo=self.photo.choice, **{name: photo.choice for name, photo in zip(("style", "style2", "style3"), self.photos)}, **mixer_controls(self.networks))
-        for place, name in enumerate(("weight", "weight2", "weight3")):
-            if place < len(styles): self.controls[name].value = 1
         self.code = CopyText()
         for widget in self.controls.values(): widget.observe(self._write, "value")
         self.preview.value = jpeg(self.photo.image)

@@ -20,7 +20,6 @@ nouns = Path("/usr/share/wordnet/data.noun")
 needs_wordnet = pytest.mark.skipif(not nouns.exists(), reason="WordNet 3.0 is not installed (Debian: wordnet-base)")
 chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 has_browser = bool(chromium and find_spec("playwright") and find_spec("voila"))
-needs_browser = pytest.mark.skipif(not has_browser, reason="the panels' tests need Chromium (Debian: chromium), playwright and voila")
 command = Path(sys.executable).with_name("deepdream")
 
 
