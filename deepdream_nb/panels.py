@@ -386,9 +386,10 @@ def uploaded_image(name, data):
 class PhotoChoice:
     "A list of photos, and a place to upload more; what is wrong with a file is said by `panel`."
     def __init__(self, panel, label="Photo", image=None, start="cat", none=False):
-        self.panel, self.pictures = panel, {**({"none": None} if none else {}), **({"your picture": load_image(image)} if image is not None else {})}
+        own = f"your {label.lower()}"
+        self.panel, self.pictures = panel, {**({"none": None} if none else {}), **({own: load_image(image)} if image is not None else {})}
         self.pictures.update({path.stem: path for path in sorted(data_folder().glob("*.jpg"))})
-        self.choice = control(widgets.Dropdown, label, "Which picture to use", options=list(self.pictures), value="your picture" if image is not None else start)
+        self.choice = control(widgets.Dropdown, label, "Which picture to use", options=list(self.pictures), value=own if image is not None else start)
         self.upload, self.uploads = Upload(label="Upload a photo, or drop it here"), []
         self.upload.on_file(self.add)
         self.widget = widgets.VBox([self.choice, self.upload])
@@ -491,7 +492,7 @@ def rank_channels(found, box=None):
     if not box: scores = found.mean(axis=(0, 1))
     else:
         (height, width), (left, top, right, bottom) = found.shape[:2], box
-        rows, columns = [slice(int(a * n), max(int(a * n) + 1, int(np.ceil(b * n)))) for a, b, n in ((top, bottom, height), (left, right, width))]
+        rows, columns = [slice(min(int(a * n), n - 1), max(int(a * n) + 1, int(np.ceil(b * n)))) for a, b, n in ((top, bottom, height), (left, right, width))]
         scores = (found[rows, columns].mean(axis=(0, 1)) - found.mean(axis=(0, 1))) / (found.std(axis=(0, 1)) + 1e-6)
     return scores.argsort(kind="stable")[::-1].tolist(), scores
 
@@ -1053,8 +1054,10 @@ class DreamStudio(StudioEvents):
         self.run(self.prepare)
     def make(self, job):
         "The work of Start."
-        recipe, network = self.recipe(), self.network()
+        network = self.network()
         job.step()
+        if network is not self.current: self._offer(network)  # Start was pressed before it was there
+        recipe = self.recipe()
         photo, pictures, watch = self.photo, {name: image for name, (image, _, _) in self.guides.used(parse(recipe.objective)).items()}, Watch()
         image, file = photo.image, photo.file
         objective, height_width = parse(recipe.objective).bind(network), fit(image, recipe.max_side or None).shape[:2]

@@ -142,7 +142,7 @@ def screenshot(page, name, height=1000):
     page.evaluate("document.querySelectorAll('*').forEach(e => { e.scrollTop = 0 })")
     page.mouse.move(0, 0)
     page.wait_for_timeout(500)
-    save_image(load_image(page.screenshot(), max_side=1100), Path(folder) / f"{name}.jpg", quality=58)
+    save_image(load_image(page.screenshot(), max_side=1000), Path(folder) / f"{name}.jpg", quality=45)
     page.set_viewport_size(size)
 
 
@@ -198,7 +198,7 @@ def test_layer_channel_box_and_hand_over(page):
     objective = field(page, "Objective", "textarea").input_value()
     assert re.fullmatch(r'channel\("fire8", \d+\)', objective)
     nothing_cut_off(page)
-    screenshot(page, "explorer", 1150)
+    screenshot(page, "explorer", 1140)
     press(page, "Dream on it")
     page.locator("button:visible:text-is('Start')").wait_for()
     assert field(page, "Objective", "textarea").input_value() == objective
@@ -289,7 +289,7 @@ def test_the_wipe_moves_without_the_kernel(page):
     page.wait_for_selector(".widget-readout:visible:text-is('70')")
     field(page, "Right").select_option(index=1)
     nothing_cut_off(page)
-    screenshot(page, "compare", 880)
+    screenshot(page, "compare", 840)
     press(page, "difference")
     page.wait_for_selector(".deepdream-picture:visible img.under[alt*=' less ']")
     press(page, "side by side")
@@ -304,7 +304,7 @@ def test_styles_are_mixed(page):
     press(page, "Start")
     status_is(page, "done")
     nothing_cut_off(page)
-    screenshot(page, "mixer", 1000)
+    screenshot(page, "mixer", 860)
     tab(page, "Compare")
     assert field(page, "Right").input_value() == "style 1 of cat"
 
@@ -429,7 +429,7 @@ def test_in_jupyterlab_and_its_dark_theme(browser, lab, tmp_path):
     settings(page, 8, 352)
     press(page, "Start")
     status_is(page, "done")
-    screenshot(page, "lab", 900)
+    screenshot(page, "lab", 760)
     (tmp_path / "text.png").write_text("no picture")
     page.locator(".deepdream-upload:visible input").first.set_input_files(tmp_path / "text.png")
     says(page, "text.png is not a picture")
