@@ -287,9 +287,11 @@ def test_the_wipe_moves_without_the_kernel(page):
     page.mouse.up()
     assert over.evaluate("e => e.style.clipPath") == "inset(0px 0px 0px 70%)"
     page.wait_for_selector(".widget-readout:visible:text-is('70')")
-    field(page, "Right").select_option(index=1)
+    field(page, "Left").select_option("cat")
+    field(page, "Right").select_option("dream 1 of cat")
+    page.wait_for_selector(".deepdream-picture:visible img.under[alt='cat on the left, dream 1 of cat on the right']")
     nothing_cut_off(page)
-    screenshot(page, "compare", 840)
+    screenshot(page, "compare", 860)
     press(page, "difference")
     page.wait_for_selector(".deepdream-picture:visible img.under[alt*=' less ']")
     press(page, "side by side")
@@ -299,7 +301,7 @@ def test_the_wipe_moves_without_the_kernel(page):
 def test_styles_are_mixed(page):
     tab(page, "Mix styles")
     field(page, "Second style").select_option("hubble")
-    settings(page, 12, 256)
+    settings(page, 20, 400)
     assert "deepdream style cat.jpg coffee.jpg hubble.jpg" in page.locator(".deepdream-copy:visible pre").inner_text()
     press(page, "Start")
     status_is(page, "done")
