@@ -329,7 +329,7 @@ def _places(network, layers, images, count):
     "The features of each layer at up to `count` random places of each image, the same ones for every network: {layer: (N, C)}."
     found = {name: [] for name in layers}
     for number, image in enumerate(images):
-        for name, features in network.features(layers)(image[None]).items():
+        for name, features in network.features(layers).predict_on_batch(image[None]).items():
             flat = np.asarray(features, "float64").reshape(-1, features.shape[-1])
             found[name].append(flat[np.random.default_rng(number).permutation(len(flat))[:count]])
     return {name: np.concatenate(parts) for name, parts in found.items()}
@@ -348,6 +348,6 @@ def small_cnn(seed=0):
     from keras import layers
     x = image = keras.Input((None, None, 3))
     for number, channels in enumerate((32, 64, 96, 128, 160), start=1):
-        x = layers.Conv2D(channels, 3, padding="same", activation="relu", kernel_initializer=keras.initializers.HeNormal(seed + number), name=f"conv{number}")(x)
+        x = layers.Conv2D(channels, 3, strides=2 if number == 1 else 1, padding="same", activation="relu", kernel_initializer=keras.initializers.HeNormal(seed + number), name=f"conv{number}")(x)
         x = layers.MaxPooling2D(name=f"pool{number}")(x)
     return load_network(keras.Model(image, x, name="small_cnn"))
