@@ -330,7 +330,7 @@ def retrain_command(
 @app.command("panels", epilog="Example:  deepdream panels --port 8870")
 def panels_command(
     ip: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0: whoever can reach this computer.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen at.")] = 8866,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen at, or the next free one.")] = 8866,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser with the page.")] = True,
 ):
     "Serve the panels of lesson 14 as a web page, until Ctrl-C."

@@ -1231,7 +1231,7 @@ def page_notebook():
     return nbformat.writes(nbformat.v4.new_notebook(cells=[cell], metadata=dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"))))
 
 def serve_panels(ip="127.0.0.1", port=8866, browser=True):
-    "Serve the panels as a web page until interrupted; raises `PanelError` where Voila is not installed."
+    "Serve the panels as a web page until interrupted; raises `PanelError` where Voila is not installed or cannot listen."
     try:
         from traitlets.config import Config
         from voila.app import Voila
@@ -1240,7 +1240,8 @@ def serve_panels(ip="127.0.0.1", port=8866, browser=True):
         page = Path(folder)/f"{PAGE_TITLE}.ipynb"
         page.write_text(page_notebook(), encoding="utf-8")
         config = Config()
-        config.Voila.update(ip=ip, port=port, open_browser=browser, tornado_settings=dict(websocket_max_message_size=MESSAGE_LIMIT, disable_check_xsrf=True))  # a page that is closed ends its kernel, without a token
+        config.Voila.update(ip=ip, port=port, open_browser=browser, tornado_settings=dict(websocket_max_message_size=MESSAGE_LIMIT, disable_check_xsrf=True))  # see above
         config.VoilaConfiguration.update(file_allowlist=[], show_tracebacks=False)
         config.MappingKernelManager.update(cull_idle_timeout=40, cull_interval=10)  # of kernels whose page went without a word
-        Voila.launch_instance([str(page)], config=config)
+        try: Voila.launch_instance([str(page)], config=config)
+        except OSError as error: raise PanelError(f"cannot listen at {ip}, port {port}: {error.strerror}") from None

@@ -300,9 +300,9 @@ def test_the_wipe_moves_without_the_kernel(page):
 
 def test_styles_are_mixed(page):
     tab(page, "Mix styles")
-    field(page, "Second style").select_option("hubble")
-    settings(page, 20, 400)
-    assert "deepdream style cat.jpg coffee.jpg hubble.jpg" in page.locator(".deepdream-copy:visible pre").inner_text()
+    field(page, "Second style").select_option("raccoon")
+    settings(page, 30, 400)
+    assert "deepdream style cat.jpg coffee.jpg raccoon.jpg" in page.locator(".deepdream-copy:visible pre").inner_text()
     press(page, "Start")
     status_is(page, "done")
     nothing_cut_off(page)
@@ -381,8 +381,20 @@ def test_only_the_page_is_served(site):
     for path in ("private.png", "voila/files/private.png", "files/private.png", "voila/files/Deep dreams.ipynb", "voila/render/private.png", "voila/tree", "tree", "api/contents", "api/contents/private.png", "voila/files/../../etc/passwd", "voila/files/%2e%2e/%2e%2e/etc/passwd", "static/../../../etc/passwd"):
         answer = requests.get(f"{address}/{path}", timeout=30)
         assert answer.status_code in (403, 404), path
+    for path in ("api/kernels", "api/sessions", "api/terminals", "api/contents", "voila/api/contents"):  # nothing is made or run by a request from elsewhere
+        assert requests.post(f"{address}/{path}", json={}, headers={"Origin": "http://example.com"}, timeout=30).status_code in (403, 404, 405), path
     listening = [one.laddr for one in psutil.Process(process.pid).net_connections() if one.status == psutil.CONN_LISTEN]
     assert {place.ip for place in listening} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("options, message", [
+    (("--ip", "nowhere.invalid"), "cannot listen at nowhere.invalid, port 8866: "),
+    (("--port", "99999"), "Invalid value for '--port': "),
+])
+def test_an_address_that_cannot_be(deepdream, options, message):
+    done = deepdream("panels", "--no-browser", *options)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and last.startswith(f"deepdream: {message}") and "Traceback" not in done.stderr, done.stderr
 
 
 @pytest.fixture(scope="module")
