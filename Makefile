@@ -32,11 +32,11 @@ dream: $(VENV)/ready ## Dream on a picture: make dream PHOTO=my.jpg
 
 natural-dreams: $(VENV)/ready ## Make Data set 3, or go on with it: PHOTOS=folder LIMIT=300; RECIPE=default dreams with the embedded network
 	@test -d '$(PHOTOS)' || { echo "There is no folder $(PHOTOS); name the one with the photos: make natural-dreams PHOTOS=natural_images"; exit 1; }
-	@TF_ENABLE_ONEDNN_OPTS=1 $(BIN)/deepdream dataset '$(PHOTOS)' '$(DREAMS)/$(RECIPE)' --recipe '$(RECIPE)' --as-stored $(if $(LIMIT),--limit $(LIMIT))
+	@TF_ENABLE_ONEDNN_OPTS=1 $(BIN)/deepdream dataset '$(PHOTOS)' '$(DREAMS)/$(RECIPE)' --recipe '$(RECIPE)' --as-stored --dtype auto $(if $(LIMIT),--limit $(LIMIT))
 
 test: $(VENV)/ready-to-develop sync ## Check that notebooks and package agree, and run all tests
 	$(BIN)/nbdev_test --n_workers 2
-	$(BIN)/python -m pytest -q tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 	@$(BIN)/python tests/skipped.py
 
 STATE = cat nbs/*.ipynb deepdream_nb/*.py README.md | cksum

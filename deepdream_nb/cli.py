@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['app', 'usual_objective', 'dream', 'zoom', 'style', 'layers', 'recipe', 'replay_command', 'dataset', 'retrain_command',
-           'panels_command', 'main']
+           'fast_command', 'train_command', 'panels_command', 'main']
 
 # %% ../nbs/15_cli.ipynb #9a9cc0da
+import json
 import signal
 import sys
 import time
@@ -136,6 +137,7 @@ def dream(
     pooling: Annotated[Optional[str], typer.Option(help="max, or average in place of every max pool.")] = None,
     tile: Annotated[Optional[int], typer.Option(help="Work in tiles of so many pixels. [default: only where the memory is short]")] = None,
     weights: Annotated[Optional[str], typer.Option(help="A weights file for the network.")] = None,
+    warm_start: Annotated[Optional[str], typer.Option(help="Begin with one pass of a filter, and add its teacher's last octave: 5 steps if --steps is not given.", metavar="FILTER", show_default=False)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a dream that was stopped.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
 ):
@@ -144,6 +146,9 @@ def dream(
     path, image, pictures = _output_path(out, photo, force), load_image(photo), _given_pictures(guide, guide_mask)
     part = path.with_name(f"{path.name}.part")
     if resume and part.is_file() and not recipe: recipe = read_checkpoint(part)[0].recipe
+    if warm_start:
+        recipe, octaves, steps = recipe or _filter(warm_start).recipe, 1, 5 if steps is None else steps
+        pictures["start"] = _warm_start(warm_start, image, max_side if max_side is not None else load_recipe(recipe).max_side)
     wish = _with_guides(_objective_text(objective, layer), recipe, network, guide, guide_weight, guide_mask, match, guide_layer)
     chosen, loaded = _recipe_and_network(
         recipe, weights, network=network, objective=wish, octaves=octaves, octave_scale=octave_scale,
@@ -157,7 +162,7 @@ def dream(
     height, width = made.image.shape[:2]
     end = time.perf_counter()
     print(f"{path}  {width}x{height} pixels, {end - start:.1f} s ({ready - start:.1f} to load {chosen.network}, {end - ready:.1f} to dream)")
-    print(f"Make it again:  deepdream replay {path} --input {photo}{_repeated('guide', guide)}{_repeated('guide-mask', guide_mask)}")
+    print(f"Make it again:  deepdream replay {path} --input {photo}{_repeated('guide', guide)}{_repeated('guide-mask', guide_mask)}{_repeated('warm-start', warm_start and [warm_start])}")
 
 def _repeated(option, values): return "".join(f" --{option} {value}" for value in values or ())
 
@@ -266,13 +271,16 @@ def replay_command(
     style: Annotated[Optional[List[str]], typer.Option(help="A style picture that it was made with; repeat for several.")] = None,
     guide: Annotated[Optional[List[str]], typer.Option(help="A guide that it was made with; repeat for several.")] = None,
     guide_mask: Annotated[Optional[List[str]], typer.Option(help="A guide's mask; repeat for several.")] = None,
+    warm_start: Annotated[Optional[str], typer.Option(help="The filter that it began with.", metavar="FILTER")] = None,
     out: Annotated[Optional[str], typer.Option(help="Save the new picture here, too.")] = None,
     weights: Annotated[Optional[str], typer.Option(help="A weights file for the network.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
 ):
     "Make a dreamt picture again and report the difference."
     path = _output_path(out, picture, force) if out else None
-    result = replay(picture, input, weights, style or (), pictures=_given_pictures(guide, guide_mask))
+    pictures = _given_pictures(guide, guide_mask)
+    if warm_start: pictures["start"] = _warm_start(warm_start, load_image(input), load_recipe(picture).max_side)
+    result = replay(picture, input, weights, style or (), pictures=pictures)
     print(f"{picture} made again: {result}")
     if path: print(save_dream(result.dream, path, overwrite=force))
 
@@ -286,13 +294,16 @@ def dataset(
     batch: Annotated[int, typer.Option(help="Photos dreamt together.")] = 4,
     limit: Annotated[Optional[int], typer.Option(help="Only so many photos, of all subfolders in turn.")] = None,
     upright: Annotated[bool, typer.Option("--upright/--as-stored", help="Turn photos as their EXIF data say, or not.")] = True,
+    dtype: Annotated[Optional[str], typer.Option(help="float32, bfloat16 (faster where the processor has it), or auto. [default: the recipe's]", show_default=False)] = None,
     executor: Annotated[str, typer.Option(help="local, or dask: several processes or machines.")] = "local",
     scheduler: Annotated[Optional[str], typer.Option(help="The address of a Dask scheduler, such as tcp://10.0.0.5:8786. [default: workers of its own]", show_default=False)] = None,
     weights: Annotated[Optional[str], typer.Option(help="A weights file for the network.")] = None,
 ):
     "Dream on a folder of photos; stopped, it goes on where it was."
+    chosen = load_recipe(recipe or "default")
+    if dtype: chosen = replace(chosen, dtype=resolve_dtype(dtype))
     with executor_for(executor, scheduler) as workers:
-        try: print(dream_folder(source, target, recipe, size, batch, upright, limit, workers, weights))
+        try: print(dream_folder(source, target, chosen, size, batch, upright, limit, workers, weights))
         except KeyboardInterrupt: raise _Interrupted("interrupted; what is finished stays, and the same command goes on")
 
 # %% ../nbs/15_cli.ipynb #aa428ff8
@@ -325,6 +336,92 @@ def retrain_command(
     print(f"{path}  {len(made.classes)} classes, {'the classes alone' if made.best == 0 else f'best after epoch {made.best} of {len(made.history) - 1}'}, {time.perf_counter() - start:.1f} s")
     if len(test): print(f"right on photos kept for the test: {score(load_network(str(path)), test, size)}")
     print(f"Dream with it:  deepdream dream photo.jpg --network {path} --objective 'logit(\"{made.classes[0]}\")'")
+
+# %% ../nbs/15_cli.ipynb #54fa2ea2
+from .generators import *
+
+def _filter(text):
+    "A filter from `fur`, a file's path, or a mixture `fur=0.5,swirls=0.5`."
+    if "=" not in text: return load_generator(text)
+    try: return load_generator({name: float(weight) for name, weight in (part.split("=") for part in text.split(","))})
+    except ValueError: raise GeneratorError(f"a mixture is written fur=0.5,swirls=0.5, not {text!r:.60}") from None
+
+def _warm_start(text, photo, max_side):
+    "What a filter makes of a photo in one pass, as 8 bits a channel hold it."
+    return load_image(to_picture(_filter(text)(fit(photo, max_side or None))))
+
+def _list_filters():
+    "Print the filters that come with the course, with their report cards."
+    columns = ["filter", "teacher", "F", "change", "N_eq", "ceiling", "diversity", "kept", "ms at 512", "faster", "MB"]
+    cards = [load_generator(name).card for name in filter_names()]
+    _print_table(columns, [[card["name"], card["recipe"]["network"], *_figures(card.get("report", {}))] for card in cards])
+
+def _figures(card):
+    "The figures of a report card for a table; a dash where there is none."
+    if not card: return ["-"] * 9
+    return [f"{card['F']:.2f}", f"{card['change'] / card['teacher_change']:.2f}", f"{card['N_eq']}/{card['steps']}", f"{card['ceiling']:.2f}", f"{card['diversity']:.2f}",
+            f"{min(card['kept'].values()):.2f}", f"{card['ms']:.0f}", f"{card['faster']:.0f}x", f"{card['megabytes']:.2f}"]
+
+# %% ../nbs/15_cli.ipynb #926ba509
+@app.command("fast", epilog="Example:  deepdream fast cat.jpg --filter swirls --strength 0.8")
+def fast_command(
+    photo: Annotated[Optional[str], typer.Argument(help="A picture, a folder of pictures, or a film.")] = None,
+    filter: Annotated[str, typer.Option(help="A filter's name or file, or a mixture such as fur=0.5,swirls=0.5.")] = "swirls",
+    strength: Annotated[float, typer.Option(help="Of the change: 1 is the teacher's.")] = 1.0,
+    out: Annotated[Optional[str], typer.Option(help="Where to save: a picture, a film (.mp4, .gif), or a folder. [default: <name>.fast.png, .mp4, or folder, here]", show_default=False)] = None,
+    max_side: Annotated[int, typer.Option(help="Shrink larger pictures to this many pixels; 0: never.")] = 1024,
+    named: Annotated[bool, typer.Option("--list", help="List the filters with their report cards.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+):
+    "Dream in one pass of a small network."
+    if named: return _list_filters()
+    if photo is None: raise GeneratorError("name a picture, a folder or a film, or list the filters with --list")
+    start, source = time.perf_counter(), Path(photo).expanduser()
+    if source.is_dir():
+        made, there, bad = dream_photos(_filter(filter), source, target := Path(out or f"{source.name}.fast"), strength, max_side or None, force)
+        for name, reason in bad.items(): print(f"left out: {name}: {reason}", file=sys.stderr)
+        return print(f"{target}: {made} dreams in {time.perf_counter() - start:.1f} s" + f"; {there} were there already" * bool(there))
+    if source.suffix.lower() in FILMS and source.is_file():
+        path = check_film(out or f"{source.stem}.fast{'.gif' if source.suffix.lower() == '.gif' else '.mp4'}", 15)
+        if path.exists() and not force: raise ImageError(f"{path} is there already; --force overwrites it")
+        return print(f"{dream_film(_filter(filter), source, path, strength, max_side or None)}  {time.perf_counter() - start:.1f} s")
+    path, image = _output_path(out, photo, force, "fast"), load_image(photo, max_side=max_side or None)
+    generator = _filter(filter)
+    ready = time.perf_counter()
+    made = generator(image, strength)
+    done = time.perf_counter()
+    save_image(made, path, note=json.dumps({"deepdream_filter": generator.name, "strength": strength}), overwrite=force)
+    print(f"{path}  {image.shape[1]}x{image.shape[0]} pixels, {time.perf_counter() - start:.1f} s ({ready - start:.1f} to load {generator.name}, {done - ready:.1f} to dream)")
+
+# %% ../nbs/15_cli.ipynb #9b2a13bb
+@app.command("train-filter", epilog="Example:  deepdream train-filter fur photos --out my.filter")
+def train_command(
+    recipe: Annotated[str, typer.Argument(help="The dream to learn: a recipe's name, a JSON file, or a dreamt picture.")],
+    photos: Annotated[str, typer.Argument(help="A folder of photos, or of pairs that `deepdream dataset` made.")],
+    out: Annotated[str, typer.Option(help="Where to save the filter: <name>.filter.")] = "my.filter",
+    steps: Annotated[int, typer.Option(help="Steps of the training.")] = 3000,
+    way: Annotated[str, typer.Option(help="Learn from the objective, from pairs, or from both.")] = "objective",
+    start: Annotated[Optional[str], typer.Option(help="A filter to begin with. [default: random weights]", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(help="Learn from so many photos at most.")] = 600,
+    rate: Annotated[float, typer.Option(help="The highest learning rate.")] = 3e-3,
+    batch: Annotated[int, typer.Option(help="Crops a step.")] = 8,
+    dtype: Annotated[str, typer.Option(help="Of the teacher's network: float32, bfloat16 (faster where the processor has it), or auto.")] = "float32",
+    seed: Annotated[int, typer.Option(help="Of weights, crops and strengths.")] = 0,
+    weights: Annotated[Optional[str], typer.Option(help="A weights file for the teacher's network.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Start anew, and overwrite the filter.")] = False,
+):
+    "Train a dream filter on your photos; stopped, it goes on where it was."
+    path, begun = Path(out), time.perf_counter()
+    part = path.with_name(path.name + ".part")
+    if path.exists() and not force: raise ImageError(f"{path} is there already; --force overwrites it")
+    if force: part.unlink(missing_ok=True)
+    chosen = load_recipe(recipe)
+    network = load_network(chosen.network, weights, resolve_dtype(dtype), pooling=getattr(chosen, "pooling", "max"))
+    try: made = train_generator(chosen, photos, path, start, limit, network=network, steps=steps, way=way, rate=rate, batch=batch, seed=seed)
+    except KeyboardInterrupt: raise _Interrupted(f"interrupted; the same command goes on from {part}" if part.is_file() else "interrupted")
+    last = [value for _, value in made.card["history"][-50:]]
+    print(f"{path}  {path.stat().st_size / 1e6:.2f} MB, {steps} steps, alignment {sum(last) / len(last):.2f}, {time.perf_counter() - begun:.0f} s; its progress: {path.with_suffix('.progress.jpg')}")
+    print(f"Dream with it:  deepdream fast photo.jpg --filter {path}")
 
 # %% ../nbs/15_cli.ipynb #5e14f002
 @app.command("panels", epilog="Example:  deepdream panels --port 8870")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TILE', 'HALO', 'BATCH_PIXELS', 'OctaveError', 'octave_sizes', 'OctaveTooLarge', 'tile_spans', 'usual_halo',
            'tiled_gradient', 'seam_score', 'tiled_step', 'step_memory', 'resident_memory', 'free_memory', 'choose_tile',
-           'dream', 'nearer', 'next_frame', 'check_film', 'save_film']
+           'dream', 'octave_start', 'nearer', 'next_frame', 'check_film', 'save_film']
 
 # %% ../nbs/07_octaves.ipynb #de82ee21
 import os
@@ -228,7 +228,7 @@ def dream(
             def after_step(step, values, dreamt):
                 bar.update()
                 if callback: callback(octave, step, values, dreamt)
-            first, entry = (begun[1] + 1, check_image(begun[2])) if start and octave == begun[0] else (1, _octave_start(image, dreamt, octave, size, blend))
+            first, entry = (begun[1] + 1, check_image(begun[2])) if start and octave == begun[0] else (1, octave_start(image, dreamt, octave, size, blend))
             dreamt = ascend(entry, network, objective, steps, step_size, jitter, smoothing, smoothing_growth, pyramid, colors, seed=seed + octave,
                             callback=after_step, pictures=pictures, first=first, step=step if tile and max(size) > tile else None)
     return dreamt
@@ -240,7 +240,7 @@ def _check_dream(palette, blend, tile):
         if not 0 <= value <= 1: raise OctaveError(f"{name} is a number from 0 ({least}) to 1 ({most}), not {value!r}")
     if tile and not 64 <= tile <= 8192: raise OctaveError(f"tile is from 64 to 8192 pixels, or 0, not {tile!r}")
 
-def _octave_start(image, dreamt, octave, size, blend):
+def octave_start(image, dreamt, octave, size, blend):
     "Where an octave starts: from the photo alone, or with what the octave before made of it."
     photo = np.clip(resize(image, size), 0, 1)
     if octave == 1: return photo

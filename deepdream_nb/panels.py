@@ -9,15 +9,17 @@ __all__ = ['turns', 'UPLOAD_LIMIT', 'MOST_PIXELS', 'LONGEST_SIDE', 'MOST_UPLOADS
            'uploaded_image', 'PhotoChoice', 'available_networks', 'as_networks', 'loaded_network', 'own_channels',
            'photo_noise', 'draw_channels', 'channel_file', 'kept_channels', 'make_channels', 'activations',
            'rank_channels', 'lit', 'strongest_places', 'framed', 'explorer_controls', 'explorer_view', 'ExplorerPages',
-           'ExplorerWork', 'verdict', 'ExplorerEvents', 'LayerExplorer', 'Watch', 'Made', 'keep_dream', 'download_link',
-           'Maker', 'Strip', 'recipe_controls', 'set_widened', 'python_code', 'command_line', 'Guides', 'studio_view',
-           'StudioSettings', 'StudioEvents', 'DreamStudio', 'MixerSettings', 'mixer_controls', 'StyleMixer', 'Compare',
-           'panels', 'page_notebook', 'serve_panels']
+           'ExplorerWork', 'verdict', 'ExplorerEvents', 'LayerExplorer', 'Watch', 'Made', 'Fast', 'how_made',
+           'keep_dream', 'download_link', 'Maker', 'Strip', 'recipe_controls', 'set_widened', 'python_code',
+           'command_line', 'filter_code', 'filter_command', 'Guides', 'filter_controls', 'studio_view',
+           'StudioSettings', 'StudioEvents', 'DreamStudio', 'style_weights', 'MixerSettings', 'mixer_controls',
+           'StyleMixer', 'Compare', 'panels', 'page_notebook', 'serve_panels']
 
 # %% ../nbs/14_panels.ipynb #db5a925e
 import base64
 import html
 import io
+import json
 import os
 import re
 import shlex
@@ -45,6 +47,7 @@ from .octaves import *
 from .guides import *
 from .recipes import *
 from .folders import *
+from .generators import filter_names, load_generator
 
 # %% ../nbs/14_panels.ipynb #bc8254d9
 class Turns:
@@ -768,19 +771,38 @@ class Watch:
 # %% ../nbs/14_panels.ipynb #58ff2df5
 @dataclass(frozen=True)
 class Made:
-    "A finished picture: its file's name and bytes, as `save_dream` writes them, and its recipe."
+    "A finished picture: its file's name and bytes, and its recipe, or the `Fast` in its place; either is in the bytes, too."
     name: str
     data: bytes
     recipe: object
 
+@dataclass(frozen=True)
+class Fast:
+    "How a dream filter made a picture."
+    generator: str  # its name
+    strength: float
+    @property
+    def note(self): return json.dumps({"deepdream_filter": self.generator, "strength": self.strength})  # as `deepdream fast` writes it
+
+def how_made(note, name):
+    "The recipe or the `Fast` in the note of the picture file `name`; raises `RecipeError` if there is neither."
+    if not note: raise RecipeError(f"{name} carries no recipe")
+    try:
+        found = json.loads(note)
+        return Fast(str(found["deepdream_filter"]), float(found["strength"]))
+    except (ValueError, TypeError, KeyError, RecursionError): return record_from(note, name).recipe
+
 def keep_dream(dream, name):
-    "A `Made` of a `Dream`."
-    with tempfile.TemporaryDirectory() as folder: return Made(name, save_dream(dream, Path(folder)/"dream.png").read_bytes(), dream.record.recipe)
+    "A `Made` of a `Dream`, whose record may be a `Fast`."
+    fast = isinstance(dream.record, Fast)
+    with tempfile.TemporaryDirectory() as folder: data = save_image(dream.image, Path(folder)/"dream.png", note=dream.record.note if fast else record_text(dream.record)).read_bytes()
+    return Made(name, data, dream.record if fast else dream.record.recipe)
 
 def download_link(made):
     "HTML with a link that saves a `Made` through the browser."
     url = f"data:image/png;base64,{base64.b64encode(made.data).decode()}"
-    return f'<a class="jupyter-button" style="padding: 0 10px; text-decoration: none" download="{html.escape(made.name)}" href="{url}">Save the picture, its recipe inside ({len(made.data) / 1024:,.0f} kB)</a>'
+    inside = "the name of its filter" if isinstance(made.recipe, Fast) else "its recipe"
+    return f'<a class="jupyter-button" style="padding: 0 10px; text-decoration: none" download="{html.escape(made.name)}" href="{url}">Save the picture, {inside} inside ({len(made.data) / 1024:,.0f} kB)</a>'
 
 # %% ../nbs/14_panels.ipynb #6a798dc4
 class Maker(Panel):
@@ -814,7 +836,7 @@ class Maker(Panel):
 
 # %% ../nbs/14_panels.ipynb #c15f7ef2
 class Strip(Maker):
-    "How a `Maker` keeps what it made."
+    "How a `Maker` keeps what it made, and goes back to it. Subclasses have `networks` and `kind`, of their recipes."
     def keep(self, dream, photo, file, kind):
         "Show a finished `Dream` of a photo (its image and its file's name), put it into the strip, and hand it on."
         made, self.count = keep_dream(dream, f"{Path(file).stem}.{kind}.png"), self.count + 1
@@ -833,19 +855,26 @@ class Strip(Maker):
         self.link.value = download_link(made)
         if not self.making: self.preview.value = jpeg(load_image(made.data), 1024, 92)
     def load_chosen(self):
-        "Set the controls to the recipe of the picture that is chosen in the strip."
+        "Set the controls to what made the picture that is chosen in the strip."
         if self.strip.chosen >= 0: self.load(self.made[self.strip.chosen].recipe)
+    def recipe_of(self, settings):
+        "A recipe from settings: of the panel's own kind, unless they only fit another."
+        fitting = [kind for kind in (self.kind, *kinds.values()) if isinstance(settings, dict) and set(settings) <= {f.name for f in fields(kind)}]
+        return recipe_from(settings, fitting[0] if fitting else self.kind)
+    def offered(self, recipe):
+        "The name under which the panel offers a recipe's network; raises `PanelError` if it does not."
+        names = [name for name, source in self.networks.items() if Path(getattr(source, "name", str(source))).name == Path(recipe.network).name]
+        if not names: raise PanelError(f"the recipe is for {recipe.network}, which is not here; there is {', '.join(self.networks)}")
+        return names[0]
+    def loaded(self, recipe, name): return f"the recipe in {name} is loaded"
     def load_file(self, name, data):
         "Set the controls to the recipe inside a picture, or in a JSON file."
         try:
             if data is None: uploaded_image(name, data)  # raises for its size
-            if name.lower().endswith(".json"): recipe = recipe_from(parse_json(data.decode("utf-8", "replace")))
-            else:
-                note = read_note(data)
-                if not note: raise RecipeError(f"{name} carries no recipe")
-                recipe = record_from(note, name).recipe
+            if name.lower().endswith(".json"): recipe = self.recipe_of(parse_json(data.decode("utf-8", "replace")))
+            else: recipe = how_made(read_note(data), name)
             self.load(recipe)
-            self.say(f"the recipe in {name} is loaded")
+            self.say(self.loaded(recipe, name))
         except ImageError as error: self.say(str(error).replace("the picture", name, 1), bad=True)
         except DeepDreamError as error: self.say(str(error), bad=True)
 
@@ -901,6 +930,20 @@ def command_line(recipe, photo, guides={}, saved="dream.png"):
     else: settings = [word for name, value in _changed(recipe, Recipe()).items() for word in (f"--{name.replace('_', '-')}", str(value))]
     return shlex.join(["deepdream", "dream", photo, *settings])
 
+def filter_code(fast, photo, max_side):
+    "Python that follows a `Fast`: `photo` is an expression."
+    return f"""from deepdream_nb.images import *
+from deepdream_nb.generators import *
+
+image = fit({photo}, {max_side or None})
+made = load_generator({json.dumps(fast.generator)})(image, {fast.strength:g})
+save_image(made, "dream.png")"""
+
+def filter_command(fast, photo, max_side):
+    "The command that follows a `Fast`; `photo` is a file."
+    size = ["--max-side", str(max_side)] if max_side != Recipe().max_side else []
+    return shlex.join(["deepdream", "fast", photo, "--filter", fast.generator, "--strength", f"{fast.strength:g}", *size])
+
 # %% ../nbs/14_panels.ipynb #92d92ee3
 class Guides:
     "The part of the studio that adds guides to an objective."
@@ -931,6 +974,15 @@ class Guides:
     def _show(self): self.list.titles, self.list.pictures = list(self.kept), [jpeg(image, 120) for image, _, _ in self.kept.values()]
     def used(self, objective): return {name: self.kept[name] for name in picture_names(objective) if name in self.kept}
 
+# %% ../nbs/14_panels.ipynb #e08b64f1
+def filter_controls():
+    "The controls for a dream filter, by name."
+    return dict(
+        generator=control(widgets.Dropdown, "Generator", "A dream filter, which dreams in one pass", options=[("none: the full dream", ""), *[(name, name) for name in filter_names()]]),
+        strength=control(widgets.FloatSlider, "Strength", "Of the filter's change; 0 is the photo, 1 as its teacher dreams", value=1.0, min=0, max=2, step=0.05, continuous_update=False, disabled=True))
+
+_resting = ("recipe", "network", "layers", "objective", *[name for name in SETTINGS if name != "max_side"])  # while a filter is chosen
+
 # %% ../nbs/14_panels.ipynb #5740c45c
 def studio_view(self):
     "The page of a `DreamStudio`."
@@ -938,14 +990,16 @@ def studio_view(self):
     more = widgets.Accordion([widgets.VBox([c[name] for name in SETTINGS if name not in _first_settings]), self.guides.widget], titles=["More settings", "Guides"], selected_index=None)
     return widgets.VBox([self.message, columns(
         [card("Photo", self.photo.widget),
+         card("In one pass", c["generator"], c["strength"]),
          card("Recipe", c["recipe"], c["network"], c["layers"], c["objective"], self.verdict, *[c[name] for name in _first_settings], more, self.recipe_upload)],
         [card("Dream", row(self.start_button, self.stop_button, self.bar, self.status), self.preview, row(self.link)),
-         card("What was made", self.strip, row(action("Use its recipe", "Set the controls to the recipe of the chosen picture", self.load_chosen))),
+         card("What was made", self.strip, row(action("Use its recipe", "Set the controls to the recipe, or the filter, of the chosen picture", self.load_chosen))),
          card("The recipe, to take away", c["language"], self.code)])])
 
 # %% ../nbs/14_panels.ipynb #50c9386b
 class StudioSettings(Strip):
     "The settings of a `DreamStudio`, and what they follow."
+    kind = Recipe
     def recipe(self):
         "The `Recipe` that the controls are set to; raises `DeepDreamError`."
         c = self.controls
@@ -955,25 +1009,48 @@ class StudioSettings(Strip):
         "The network that the controls name, loaded."
         recipe = self.recipe()
         return loaded_network(self.networks[self.controls["network"].value], recipe.dtype, recipe.pooling, "logits" in parse(recipe.objective).names())
+    def fast(self):
+        "The `Fast` that the controls are set to, None for a full dream."
+        name = self.controls["generator"].value
+        return Fast(name, self.controls["strength"].value) if name else None
+    def filter(self, name):
+        "A filter of the course, loaded once."
+        if name not in self.filters:
+            self.say(f"loading {name}")
+            self.filters[name] = load_generator(name)
+            self.say("")
+            self._write(None)  # its teacher's recipe is known now
+        return self.filters[name]
     def load(self, recipe):
-        "Set the controls to a `Recipe`; raises `PanelError` for one of a network that is not offered."
+        "Set the controls to a `Recipe` or a `Fast`; raises `PanelError` for one of a network or a filter that is not offered."
+        if isinstance(recipe, Fast): return self._load_fast(recipe)
         if not isinstance(recipe, Recipe): raise PanelError("this is the recipe of a style transfer; the style mixer follows it")
-        names = [name for name, source in self.networks.items() if Path(getattr(source, "name", str(source))).name == Path(recipe.network).name]
-        if not names: raise PanelError(f"the recipe is for {recipe.network}, which is not here; there is {', '.join(self.networks)}")
-        self.controls["network"].value, self.controls["objective"].value = names[0], recipe.objective
+        network = self.offered(recipe)
+        self.controls["generator"].value = ""
+        self.controls["network"].value, self.controls["objective"].value = network, recipe.objective
         for name in SETTINGS: set_widened(self.controls[name], getattr(recipe, name))
+    def _load_fast(self, fast):
+        names = [name for _, name in self.controls["generator"].options if name]
+        if fast.generator not in names: raise PanelError(f"the picture is by the filter {fast.generator:.60}, which is not here; there is {', '.join(names) or 'none'}")
+        if not 0 <= fast.strength <= 3: raise PanelError(f"the strength of a filter is a number from 0 to 3, not {fast.strength}")
+        set_widened(self.controls["strength"], fast.strength)
+        self.controls["generator"].value = fast.generator
+    def loaded(self, recipe, name): return f"the filter that made {name} is chosen" if isinstance(recipe, Fast) else super().loaded(recipe, name)
     def set_state(self, **values):
         "As `Panel.set_state`; ranges are widened."
-        for name in SETTINGS:
+        for name in (*SETTINGS, "strength"):
             if isinstance(values.get(name), (int, float)): set_widened(self.controls[name], values[name])
         super().set_state(**values)
-    def summary(self, recipe): return recipe.objective if len(recipe.objective) < 40 else f"{recipe.objective[:38]} ..."
+    def summary(self, recipe):
+        if isinstance(recipe, Fast): return f"{recipe.generator}, strength {recipe.strength:g}"
+        return recipe.objective if len(recipe.objective) < 40 else f"{recipe.objective[:38]} ..."
 
 # %% ../nbs/14_panels.ipynb #a82ffe75
 class StudioEvents(StudioSettings):
     "What a `DreamStudio` does when its reader does something."
     def _listen(self):
         for name in ("network", "dtype", "pooling"): self.controls[name].observe(self._new_network, "value")
+        self.controls["generator"].observe(self._new_generator, "value")
         for name in ("objective", "network"): self.controls[name].observe(self._check, "value")
         for widget in self.controls.values(): widget.observe(self._write, "value")
         self.controls["recipe"].observe(self._named, "value")
@@ -981,17 +1058,27 @@ class StudioEvents(StudioSettings):
         self.recipe_upload.on_file(self.load_file)
     def _new_network(self, _):
         if not self.making and not self.is_worker: self.run(self.prepare)
+    def _new_generator(self, change):
+        self.controls["strength"].disabled = not change.new
+        for name in _resting: self.controls[name].disabled = bool(change.new)
+        self._new_network(change)
     def prepare(self, job):
-        "Load the network, offer its layers, and have it compile a step."
+        "Load the network, offer its layers, and have it compile a step; or prepare the filter that is chosen."
+        if fast := self.fast(): return self._prepare_filter(job, fast.generator)
         self.say("loading the network")
         network = loaded_network(self.networks[self.controls["network"].value], self.controls["dtype"].value, self.controls["pooling"].value)
         job.step()
-        self._offer(network)
+        if network is not self.current: self._offer(network)
         self.say("")
         try: objective = parse(self.controls["objective"].value).bind(network)
         except DeepDreamError: return  # the page says so already
         side = max([64, *[network[name].min_size for name in objective.names()]])
         if not comparisons(objective): dream(np.full((side, side, 3), 0.5), network, objective, 1, steps=1, smoothing=self.controls["smoothing"].value, palette=self.controls["palette"].value, pyramid=self.controls["pyramid"].value, progress=False)
+    def _prepare_filter(self, job, name):
+        "Load a filter, and have it compile its pass."
+        generator = self.filter(name)
+        job.step()
+        generator(np.full((64, 64, 3), 0.5, "float32"))
     def _offer(self, network):
         "Offer the layers of a network; an objective that does not fit it gives way to one that does."
         names = [info.name for info in main_layers(network) if info.receptive_field]
@@ -1016,6 +1103,7 @@ class StudioEvents(StudioSettings):
         finally: self.checking = False
     def _write(self, _):
         "Write the recipe down, in the language that is chosen."
+        if fast := self.fast(): return self._write_fast(fast)
         try:
             recipe, language = self.recipe(), self.controls["language"].value
             used = self.guides.used(parse(recipe.objective))
@@ -1024,6 +1112,12 @@ class StudioEvents(StudioSettings):
         if language == "Python": self.code.value = python_code(recipe, self.photo.code, {name: code for name, (_, code, _) in used.items()})
         elif language == "Command": self.code.value = command_line(recipe, self.photo.file, {name: file for name, (_, _, file) in used.items()}, f"{Path(self.photo.file).stem}.dream.png")
         else: self.code.value = recipe_text(recipe)
+    def _write_fast(self, fast):
+        "Write down how the filter is used, or how its teacher dreams."
+        language, side = self.controls["language"].value, self.controls["max_side"].value
+        if language == "Python": self.code.value = filter_code(fast, self.photo.code, side)
+        elif language == "Command": self.code.value = filter_command(fast, self.photo.file, side)
+        else: self.code.value = recipe_text(self.filters[fast.generator].recipe) if fast.generator in self.filters else "the recipe of its teacher is in the filter, which is not loaded yet"
 
 # %% ../nbs/14_panels.ipynb #f4c04aec
 class DreamStudio(StudioEvents):
@@ -1037,13 +1131,13 @@ class DreamStudio(StudioEvents):
     ):
         super().__init__(on_made)
         self.networks, self.photo, self.guides, self.current, self.checking = as_networks(network), PhotoChoice(self, image=image), Guides(self), None, False
-        self.named = [name for name, one in recipes.items() if one.network in self.networks]
+        self.filters, self.named = {}, [name for name, one in recipes.items() if one.network in self.networks]
         self.controls = dict(
             recipe=control(widgets.Dropdown, "Recipe", "Set all controls to a recipe of the course", options=[("your own", ""), *[(name, name) for name in self.named]]),
             network=control(widgets.Dropdown, "Network", "The network that dreams", options=list(self.networks)),
             layers=control(widgets.SelectMultiple, "Layers", "Those marked make the objective; Ctrl marks several", rows=4),
             objective=control(widgets.Textarea, "Objective", "What is maximised: a sum of terms", rows=3),
-            photo=self.photo.choice, language=control(widgets.ToggleButtons, "Language", "What to write the recipe in", options=["Python", "Command", "Recipe"]), **recipe_controls())
+            photo=self.photo.choice, language=control(widgets.ToggleButtons, "Language", "What to write the recipe in", options=["Python", "Command", "Recipe"]), **filter_controls(), **recipe_controls())
         self.controls["language"].style.button_width = "auto"
         self.verdict, self.code, self.recipe_upload = widgets.HTML(), CopyText(), Upload(label="Load a recipe: drop a dreamt picture or a JSON file here", accept="image/*,.json")
         self._listen()
@@ -1054,6 +1148,7 @@ class DreamStudio(StudioEvents):
         self.run(self.prepare)
     def make(self, job):
         "The work of Start."
+        if fast := self.fast(): return self._make_fast(job, fast)
         network = self.network()
         job.step()
         if network is not self.current: self._offer(network)  # Start was pressed before it was there
@@ -1067,10 +1162,36 @@ class DreamStudio(StudioEvents):
             share = (work[octave - 1] + step / recipe.steps * (work[octave] - work[octave - 1])) / work[-1]
             self.show_step(job, watch, float(share), now, f"octave {octave} of {len(sizes)}")
         self.keep(make_dream(image, recipe, network=network, progress=False, callback=after_step, pictures=pictures), image, file, "dream")
+    def _make_fast(self, job, fast):
+        "The work of Start with a filter."
+        image, file, side = self.photo.image, self.photo.file, self.controls["max_side"].value
+        generator = self.filter(fast.generator)
+        job.step()
+        self.status.value = f"one pass of {fast.generator}"
+        made = generator(fit(image, side or None), fast.strength)
+        job.step()
+        self.keep(Dream(made, fast), image, file, "fast")
+
+# %% ../nbs/14_panels.ipynb #a91c5e37
+def style_weights(recipe):
+    "The weights of style and total variation, and those of the style pictures, in the objective of a `StyleRecipe`; raises `PanelError` for one that a mixer does not make."
+    network, sums = Path(recipe.network).name, {}
+    objective = parse(recipe.objective) if recipe.objective else style_objective(network)
+    for weight, term in objective.weighted:
+        name = getattr(term, "picture", "variation")
+        sums[name] = sums.get(name, 0) + weight
+    styles = [sums[name] for name in ("style", "style2", "style3") if name in sums]
+    weights = [round(one / max(styles), 4) for one in styles] if sum(styles) > 0 else [1] * len(styles)
+    found = round(sum(styles), 4), round(-sums.get("variation", 0), 4)
+    same = style_objective(network, weights, 1, *found) if styles and min(found) >= 0 else Objective()
+    if [term for _, term in same.weighted] != [term for _, term in objective.weighted] or not np.allclose(*[[weight for weight, _ in one.weighted] for one in (same, objective)], atol=1e-3):
+        raise PanelError("the recipe has layers or weights that the mixer has no control for; deepdream replay follows it")
+    return *found, weights
 
 # %% ../nbs/14_panels.ipynb #849bcfaa
 class MixerSettings(Strip):
     "The settings of a `StyleMixer`."
+    kind = StyleRecipe
     def styles(self): return [(photo, self.controls[name].value) for name, photo in zip(("weight", "weight2", "weight3"), self.photos) if photo.image is not None and self.controls[name].value > 0]
     def recipe(self):
         "The `StyleRecipe` that the controls are set to; raises `DeepDreamError`."
@@ -1081,9 +1202,17 @@ class MixerSettings(Strip):
         objective = style_objective(name, weights, style_weight=c["style_weight"].value, tv_weight=c["tv_weight"].value)
         return StyleRecipe(name, repr(objective), c["steps"].value, scales=c["scales"].value, keep_colors=c["keep_colors"].value, max_side=c["max_side"].value, pooling=getattr(source, "pooling", "average"))
     def load(self, recipe):
-        "Set the controls that a `StyleRecipe` has; the weights of its objective are not taken apart."
+        "Set the controls to a `StyleRecipe`; raises `PanelError` for one that they cannot express."
         if not isinstance(recipe, StyleRecipe): raise PanelError("this is the recipe of a dream; the studio follows it")
-        for name in ("steps", "scales", "keep_colors", "max_side"): set_widened(self.controls[name], getattr(recipe, name))
+        c, network = self.controls, self.offered(recipe)
+        for name, own in (("optimizer", "lbfgs"), ("dtype", "float32"), ("pooling", getattr(self.networks[network], "pooling", "average"))):
+            if getattr(recipe, name) != own: raise PanelError(f"the recipe has the {name} {getattr(recipe, name)}, and the mixer {own}; deepdream replay follows it")
+        style_weight, tv_weight, weights = style_weights(recipe)
+        c["network"].value = network
+        for photo in self.photos[len(weights):]: photo.choice.value = "none"
+        for name, value in zip(("style_weight", "tv_weight", "weight", "weight2", "weight3"), (style_weight, tv_weight, *weights)): set_widened(c[name], value)
+        for name in ("steps", "scales", "keep_colors", "max_side"): set_widened(c[name], getattr(recipe, name))
+    def loaded(self, recipe, name): return f"{super().loaded(recipe, name)}; choose the style pictures that it had"
     def summary(self, recipe): return f"{recipe.scales} scales of {recipe.steps} steps"
     def _write(self, _):
         "Write down the command."
@@ -1122,7 +1251,8 @@ class StyleMixer(MixerSettings):
         self.photo = PhotoChoice(self, "Content", content)
         self.photos = [PhotoChoice(self, label, styles[place] if place < len(styles) else None, start, none=True) for place, (label, start) in enumerate((("Style", "coffee"), ("Second style", "none"), ("Third style", "none")))]
         self.controls = dict(photo=self.photo.choice, **{name: photo.choice for name, photo in zip(("style", "style2", "style3"), self.photos)}, **mixer_controls(self.networks))
-        self.code = CopyText()
+        self.code, self.recipe_upload = CopyText(), Upload(label="Load a recipe: drop a painted picture or a JSON file here", accept="image/*,.json")
+        self.recipe_upload.on_file(self.load_file)
         for widget in self.controls.values(): widget.observe(self._write, "value")
         self.preview.value = jpeg(self.photo.image)
         self.photo.choice.observe(lambda _: setattr(self.preview, "value", jpeg(self.photo.image)), "value")
@@ -1133,7 +1263,7 @@ class StyleMixer(MixerSettings):
         pictures = [widget for photo, name in zip(self.photos, ("weight", "weight2", "weight3")) for widget in (photo.widget, c[name])]
         settings = [c[name] for name in ("network", "style_weight", "tv_weight", "steps", "scales", "keep_colors", "max_side")]
         return widgets.VBox([self.message, columns(
-            [card("Content", self.photo.widget), card("Styles", *pictures), card("Settings", *settings)],
+            [card("Content", self.photo.widget), card("Styles", *pictures), card("Settings", *settings, self.recipe_upload)],
             [card("Painting", row(self.start_button, self.stop_button, self.bar, self.status), self.preview, row(self.link)), card("What was made", self.strip), card("The command, to take away", self.code)])])
     def make(self, job):
         "The work of Start."
@@ -1212,7 +1342,7 @@ def panels(
         compare.add(title, picture)
         compare.set_state(left=photo_title, right=title)
     def on_objective(name, objective):
-        studio.set_state(network=name, objective=objective)
+        studio.set_state(generator="", network=name, objective=objective)
         tabs.selected_index = 1
     explorer = LayerExplorer(network, image, on_objective)
     studio, mixer = DreamStudio(image, network, on_made=on_made), StyleMixer(image, network=network, on_made=on_made)

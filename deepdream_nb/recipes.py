@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['kinds', 'recipes', 'RecipeError', 'Recipe', 'recipe_text', 'recipe_from', 'parse_json', 'StyleRecipe', 'load_recipe',
            'Record', 'record_text', 'read_record', 'record_from', 'current_versions', 'Dream', 'make_dream',
-           'make_dreams', 'make_style', 'network_for', 'save_dream', 'Replay', 'replay', 'recipe_diff', 'Checkpoint',
-           'read_checkpoint', 'estimate_memory', 'make_zoom']
+           'dream_settings', 'make_dreams', 'make_style', 'network_for', 'save_dream', 'Replay', 'replay',
+           'recipe_diff', 'Checkpoint', 'read_checkpoint', 'estimate_memory', 'make_zoom']
 
 # %% ../nbs/09_recipes.ipynb #2875cba1
 import hashlib
@@ -205,7 +205,7 @@ def make_dream(
     network=None,   # an already loaded `Network`, to save the time
     progress=True,  # show a progress bar
     callback=None,  # see `dream`
-    pictures={},    # guides and masks that the objective names: {name: whatever `load_guide` takes}
+    pictures={},    # guides and masks that the objective names, and "start", to begin with in place of the photo: {name: whatever `load_guide` takes}
     checkpoint=None, # a file to keep an unfinished dream in
     resume=False,   # go on from the checkpoint if it is there
 ):
@@ -219,15 +219,24 @@ def make_dream(
     record = _record(recipe, network, photo, pictures)
     state = Checkpoint(checkpoint, record) if checkpoint else None
     start = state.load() if state and resume else None
+    if "start" in pictures and not start: start = 1, 0, _warm_start(pictures["start"], image, recipe)
     def after_step(*found):
         if state: state.keep(*found)
         if callback: callback(*found)
-    try: return Dream(dream(image, network, **_dream_settings(recipe), progress=progress, callback=after_step, pictures=pictures, start=start), record)
+    try: return Dream(dream(image, network, **dream_settings(recipe), progress=progress, callback=after_step, pictures=pictures, start=start), record)
     except BaseException:  # Ctrl-C above all
         if state: state.save()
         raise
 
-def _dream_settings(recipe): return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in _of_network}
+def _warm_start(start, image, recipe):
+    "The picture that a dream begins with in place of its photo; raises `RecipeError` if it does not fit."
+    if recipe.octaves != 1: raise RecipeError(f"a dream that begins with another picture has one octave, not {recipe.octaves}")
+    if np.shape(start) != image.shape: raise RecipeError(f"the picture to begin with has the shape {np.shape(start)}, and the photo {image.shape}")
+    return start
+
+def dream_settings(recipe):
+    "What a recipe gives to `dream`."
+    return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in _of_network}
 
 def _load_pictures(pictures): return {name: load_guide(source) for name, source in pictures.items()}
 
@@ -247,7 +256,7 @@ def make_dreams(photos, recipe=None, weights=None, network=None, progress=True):
     recipe, photos = load_recipe(recipe or "default"), check_image(photos)
     network = network or network_for(recipe, weights)
     images = np.stack([fit(photo, recipe.max_side or None) for photo in photos])
-    dreamt = dream(images, network, **_dream_settings(recipe), progress=progress)
+    dreamt = dream(images, network, **dream_settings(recipe), progress=progress)
     return [Dream(one, _record(recipe, network, photo, {})) for one, photo in zip(dreamt, photos)]
 
 # %% ../nbs/09_recipes.ipynb #ab8e801c
@@ -380,7 +389,7 @@ def make_zoom(
     network, folder = network or network_for(recipe, weights), path.with_suffix(".frames")
     first = _first_frame(photo, recipe, network, folder, factor, progress, pictures)
     files = [folder / f"{number:05}.png" for number in range(frames)]
-    settings = {**_dream_settings(recipe), "octaves": min(2, recipe.octaves), "steps": max(1, recipe.steps // 5), "pictures": _load_pictures(pictures)}
+    settings = {**dream_settings(recipe), "octaves": min(2, recipe.octaves), "steps": max(1, recipe.steps // 5), "pictures": _load_pictures(pictures)}
     done = next((number for number, file in enumerate(files) if not file.is_file()), frames)
     with progress_bar(frames, "frames", progress) as bar:
         bar.update(done)

@@ -18,9 +18,9 @@ import pytest
 import requests
 from conftest import chromium, command, has_browser
 
-from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.images import load_image, read_note, sample, save_image
 from deepdream_nb.panels import UPLOAD_LIMIT
-from deepdream_nb.recipes import read_record
+from deepdream_nb.recipes import Recipe, read_record, recipe_text
 
 WAIT = 120_000  # ms: a loaded machine may take long, and a good run never waits for it
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -229,6 +229,55 @@ def test_dream_preview_and_stop(page, tmp_path):
     page.wait_for_function("() => [...document.querySelectorAll('.widget-slider')].some(e => e.innerText.includes('Steps') && e.innerText.includes('12'))")
 
 
+def numbers(page, label):
+    "What stands beside a slider."
+    return page.locator(f".widget-slider:visible:has(> label:text-is('{label}')) .widget-readout")
+
+
+def history(page): return page.locator(".deepdream-gallery[aria-label^='What was made']:visible button")
+
+
+def test_one_pass_of_a_filter(page, tmp_path):
+    tab(page, "Dream")
+    generator, strip = field(page, "Generator"), history(page)
+    made = strip.count()
+    generator.focus()
+    page.keyboard.type("swirls")  # without a mouse
+    becomes(page, "e => e.disabled", field(page, "Objective", "textarea").element_handle())
+    handle = page.locator(".noUi-handle[aria-label='Strength']:visible")
+    handle.focus()
+    for _ in range(4): handle.press("ArrowLeft")
+    numbers(page, "Strength").filter(has_text="0.80").wait_for()
+    old = picture(page, "The picture")
+    press(page, "Start")
+    changed(page, "The picture", old)
+    status_is(page, "done")
+    strip.nth(0).filter(has_text="swirls, strength 0.8").wait_for()
+    assert strip.count() == made + 1
+    with page.expect_download() as download: page.locator("a[download]:visible").click()
+    download.value.save_as(tmp_path / "fast.png")
+    assert json.loads(read_note(tmp_path / "fast.png")) == {"deepdream_filter": "swirls", "strength": 0.8} and download.value.suggested_filename.endswith(".fast.png")
+    for language, text in (("Python", 'load_generator("swirls")(image, 0.8)'), ("Command", "--filter swirls --strength 0.8"), ("Recipe", '"objective": "layer(')):
+        press(page, language)
+        page.wait_for_selector(f".deepdream-copy:visible pre:has-text('{text}')")
+    nothing_cut_off(page)
+    generator.select_option(label="none: the full dream")
+    becomes(page, "e => !e.disabled", field(page, "Objective", "textarea").element_handle())
+    press(page, "Use its recipe")
+    becomes(page, "e => e.selectedOptions[0].label === 'swirls'", generator.element_handle())
+    generator.select_option(label="none: the full dream")
+    becomes(page, "e => !e.disabled", field(page, "Objective", "textarea").element_handle())
+    page.locator(".deepdream-upload:visible input").last.set_input_files(tmp_path / "fast.png")
+    says(page, "the filter that made fast.png is chosen")
+    assert field(page, "Generator").evaluate("e => e.selectedOptions[0].label") == "swirls"
+    generator.select_option(label="none: the full dream")
+    becomes(page, "e => !e.disabled", field(page, "Objective", "textarea").element_handle())
+    settings(page, 2, 128)
+    press(page, "Start")
+    strip.nth(made + 1).wait_for()
+    assert "swirls" not in strip.nth(0).inner_text()
+
+
 def test_the_recipe_is_copied(page):
     tab(page, "Dream")
     for language, text in (("Command", "deepdream dream cat.jpg"), ("Python", "make_dream(photo, recipe")):
@@ -309,6 +358,29 @@ def test_styles_are_mixed(page):
     screenshot(page, "mixer", 860)
     tab(page, "Compare")
     assert field(page, "Right").input_value() == "style 1 of cat"
+
+
+def test_the_mixer_loads_a_recipe(page, tmp_path):
+    tab(page, "Mix styles")
+    made = history(page).count()
+    settings(page, 1, 96)
+    press(page, "Start")
+    history(page).nth(made).wait_for()
+    with page.expect_download() as download: page.locator("a[download]:visible").click()
+    download.value.save_as(tmp_path / "painted.png")
+    settings(page, 50, 400)
+    field(page, "Second style").select_option("none")
+    save_image(load_image(sample("cat"), max_side=64), tmp_path / "dreamt.png", note=json.dumps({"deepdream_filter": "swirls", "strength": 1}))
+    (tmp_path / "dream.json").write_text(recipe_text(Recipe()))
+    upload = page.locator(".deepdream-upload:visible input").last
+    for name in ("dreamt.png", "dream.json"):
+        upload.set_input_files(tmp_path / name)
+        page.wait_for_selector("[role=alert]:visible:has-text('this is the recipe of a dream; the studio follows it')")
+        upload.set_input_files(tmp_path / "painted.png")
+        page.wait_for_selector("[role=status]:visible:has-text('the recipe in painted.png is loaded; choose the style pictures that it had')")
+    for label, value in (("Steps", "1"), ("Size", "96"), ("Style", "8.00")): assert numbers(page, label).inner_text() == value
+    assert "--steps 1 " in page.locator(".deepdream-copy:visible pre").inner_text()
+    nothing_cut_off(page)
 
 
 @pytest.mark.parametrize("title", ["Explore layers", "Dream", "Mix styles", "Compare"])
