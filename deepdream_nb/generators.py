@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['GRID', 'WAYS', 'SHEETS', 'GOALS', 'FILMS', 'GeneratorError', 'octave_network', 'rounds_of', 'generate',
            'photo_colors', 'Generator', 'filter_names', 'load_generator', 'Mixture', 'matching', 'teacher_direction',
-           'Teacher', 'watch_teacher', 'training_photos', 'Settings', 'Training', 'root_mean_square', 'train_generator',
-           'progress_sheet', 'gained_share', 'bootstrap', 'disturbances', 'variety', 'feature_distance', 'equal_steps',
-           'report', 'kept_gain', 'report_rows', 'median_seconds', 'cost', 'dream_film', 'dream_photos',
-           'export_filter']
+           'Teacher', 'watch_teacher', 'training_photos', 'crop_photo', 'Settings', 'Training', 'root_mean_square',
+           'train_generator', 'progress_sheet', 'gained_share', 'bootstrap', 'disturbances', 'variety',
+           'feature_distance', 'equal_steps', 'report', 'kept_gain', 'report_rows', 'median_seconds', 'cost',
+           'dream_film', 'dream_photos', 'export_filter']
 
 # %% ../nbs/13_dream_generators.ipynb #8a32c00d
 import hashlib
@@ -262,7 +262,7 @@ def watch_teacher(recipe, network, photos):
     dreams, changes = zip(*[_octave_changes(photo, recipe, network) for photo in photos])
     return Teacher(recipe, network, np.asarray(photos), np.stack(dreams), np.mean(changes, axis=0).tolist())
 
-# %% ../nbs/13_dream_generators.ipynb #2c23297b
+# %% ../nbs/13_dream_generators.ipynb #fcd6dfc6
 def training_photos(folder, part, limit, dreamt=False):
     "Photos (and their dreams, `dreamt`) of a part (train, validation, test) of a folder as arrays of bytes; of a folder of pairs, or of photos."
     folder = Path(folder).expanduser()
@@ -275,7 +275,7 @@ def training_photos(folder, part, limit, dreamt=False):
 
 def _small_bytes(path): return np.asarray(to_picture(load_image(path, max_side=400, upright=False)))
 
-def _crop(pictures, side, rng):
+def crop_photo(pictures, side, rng):
     "The same random part of pictures of one size, (side, side, 3) each, at a random scale and perhaps mirrored."
     height, width = pictures[0].shape[:2]
     zoom = np.exp(rng.uniform(np.log(min(1, side / min(height, width))), np.log(1.6)))  # from the whole to details beyond the pixels
@@ -286,7 +286,7 @@ def _crop(pictures, side, rng):
 
 def _batch(photos, count, side, rng):
     "Random crops as batches: photos, and dreams (the photos again where there are none)."
-    crops = [_crop(photos[rng.integers(len(photos))], side, rng) for _ in range(count)]
+    crops = [crop_photo(photos[rng.integers(len(photos))], side, rng) for _ in range(count)]
     return np.stack([crop[0] for crop in crops]), np.stack([crop[-1] for crop in crops])
 
 # %% ../nbs/13_dream_generators.ipynb #31d5c15e
