@@ -340,7 +340,7 @@ def _training_step(model, optimizer, teacher, settings, octave, number):
         return alignment
     return step.get_concrete_function()
 
-# %% ../nbs/13_dream_generators.ipynb #8b124fc0
+# %% ../nbs/13_dream_generators.ipynb #62446043
 @dataclass
 class Training:
     "A training under way: everything that its checkpoint holds."
@@ -349,6 +349,7 @@ class Training:
     model: object
     optimizer: object
     digest: str             # of recipe, weights, photos and settings
+    start: str              # the filter that it began with; empty: random weights
     done: int = 0           # steps
     seconds: float = 0.0
     history: list = field(default_factory=list)   # (step, alignment)
@@ -374,7 +375,7 @@ class Training:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile): raise GeneratorError(f"{path.name} is no checkpoint that can be read; remove it to start anew") from None
         self.done, self.seconds, self.history = state["done"], state["seconds"], [tuple(entry) for entry in state["history"]]
 
-# %% ../nbs/13_dream_generators.ipynb #cedf7e23
+# %% ../nbs/13_dream_generators.ipynb #02565576
 def _averaged(training):
     "A copy of the student with the running mean of its weights."
     averaged = octave_network(training.settings.channels, training.settings.blocks)
@@ -387,7 +388,7 @@ def _generator(training, name):
     teacher = training.teacher
     card = dict(name=name, recipe=asdict(teacher.recipe), fingerprint=teacher.network.fingerprint, gains=list(teacher.gains), rounds=rounds_of(len(teacher.gains)),
                 channels=list(training.settings.channels), blocks=list(training.settings.blocks), history=training.history,
-                training=dict(asdict(training.settings), done=training.done, seconds=round(training.seconds), dtype=teacher.network.dtype, versions=current_versions()))
+                training=dict(asdict(training.settings), start=training.start, done=training.done, seconds=round(training.seconds), dtype=teacher.network.dtype, versions=current_versions()))
     made = Generator(card, _averaged(training))
     if training.done: card["gains"] = _matched_gains(made, teacher)
     return made
@@ -404,7 +405,7 @@ def _matched_gains(generator, teacher, rounds=4):
         gains = gains * np.clip(wanted / root_mean_square(generator(teacher.photos) - teacher.photos).mean(), 0.5, 2)
     return gains.tolist()
 
-# %% ../nbs/13_dream_generators.ipynb #24a3eebb
+# %% ../nbs/13_dream_generators.ipynb #c6b6db75
 def train_generator(
     recipe,         # the teacher's: a `Recipe`, a name, a JSON file or a picture
     photos,         # a folder of photos, or of the pairs that `dream_folder` made
@@ -448,7 +449,7 @@ def _begin(recipe, network, shown, settings, start, learnt):
     model, optimizer = octave_network(settings.channels, settings.blocks), _optimizer(settings)
     if start: model.set_weights(load_generator(start).model.get_weights())
     optimizer.build(model.trainable_variables)
-    return Training(teacher, settings, model, optimizer, digest.hexdigest())
+    return Training(teacher, settings, model, optimizer, digest.hexdigest(), Path(start).stem if start else "")
 
 # %% ../nbs/13_dream_generators.ipynb #481f6e7d
 SHEETS = (0, 30, 100, 300, 1000, 3000, 10_000)  # the steps after which the same photos are dreamt on
