@@ -36,7 +36,7 @@ natural-dreams: $(VENV)/ready ## Make Data set 3, or go on with it: PHOTOS=folde
 
 test: $(VENV)/ready-to-develop sync ## Check that notebooks and package agree, and run all tests
 	$(BIN)/nbdev_test --n_workers 2
-	$(BIN)/python -m pytest -q tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 	@$(BIN)/python tests/skipped.py
 
 STATE = cat nbs/*.ipynb deepdream_nb/*.py README.md | cksum

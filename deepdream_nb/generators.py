@@ -16,6 +16,7 @@ import io
 import json
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -459,17 +460,20 @@ def _train(training, photos, part, progress, every=60):
     settings, recipe, tf = training.settings, training.teacher.recipe, tensorflow()
     plan = [(octave, number) for octave, count in enumerate(rounds_of(len(training.teacher.gains))) for number in range(count)]
     compiled, saved, begun = {}, time.monotonic(), time.monotonic() - training.seconds
-    with progress_bar(settings.steps, "training", progress, training.done) as bar:
+    def step(count):
+        rng = np.random.default_rng([settings.seed, count])  # of the step alone, so that a training that goes on does the same
+        place = plan[rng.integers(len(plan))]
+        if place not in compiled: compiled[place] = _training_step(training.model, training.optimizer, training.teacher, settings, *place)
+        crops, dreams = _batch(photos, settings.batch, settings.side, rng)
+        alignment = float(compiled[place](tf.constant(crops), tf.constant(dreams), tf.constant(palette_matrix(crops, recipe.palette)), tf.constant(count)))
+        if not np.isfinite(alignment): raise GeneratorError(f"the training broke down at step {count}; try a smaller rate")
+        training.history.append((count, round(alignment, 4)))
+        training.done, training.seconds = count + 1, time.monotonic() - begun
+    # Ctrl-C interrupts the wait in this thread and never a step: that ends in its own, and the checkpoint counts it.
+    with progress_bar(settings.steps, "training", progress, training.done) as bar, ThreadPoolExecutor(1) as stepper:
         for count in range(training.done, settings.steps):
             if count in SHEETS and _add_sheet(training): training.save(part)
-            rng = np.random.default_rng([settings.seed, count])  # of the step alone, so that a training that goes on does the same
-            place = plan[rng.integers(len(plan))]
-            if place not in compiled: compiled[place] = _training_step(training.model, training.optimizer, training.teacher, settings, *place)
-            crops, dreams = _batch(photos, settings.batch, settings.side, rng)
-            alignment = float(compiled[place](tf.constant(crops), tf.constant(dreams), tf.constant(palette_matrix(crops, recipe.palette)), tf.constant(count)))
-            if not np.isfinite(alignment): raise GeneratorError(f"the training broke down at step {count}; try a smaller rate")
-            training.history.append((count, round(alignment, 4)))
-            training.done, training.seconds = count + 1, time.monotonic() - begun
+            stepper.submit(step, count).result()
             bar.update()
             if time.monotonic() - saved > every:
                 training.save(part)
