@@ -6,7 +6,7 @@
 __all__ = ['turns', 'UPLOAD_LIMIT', 'MOST_PIXELS', 'LONGEST_SIDE', 'MOST_UPLOADS', 'MODES', 'Turns', 'Stopped', 'Job',
            'PanelError', 'Worker', 'control', 'action', 'card', 'row', 'columns', 'share', 'jpeg', 'Picture', 'Gallery',
            'Upload', 'CopyText', 'Message', 'Panel', 'uploaded_image', 'PhotoChoice', 'available_networks',
-           'as_networks', 'loaded_network', 'Compare']
+           'as_networks', 'loaded_network', 'loading', 'Compare']
 
 # %% ../nbs/14_panel_parts.ipynb #c15521b1
 import html
@@ -413,6 +413,11 @@ def loaded_network(source, dtype="float32", pooling="max", top=False):
     if not isinstance(source, Network): return _loaded(str(source), dtype, pooling, top)
     if (source.dtype, source.pooling) != (dtype, pooling): raise PanelError(f"{source.name} was loaded with {source.dtype} and {source.pooling} pooling, and the recipe wants {dtype} and {pooling}")
     return source
+
+# %% ../nbs/14_panel_parts.ipynb #1e7620bd
+def loading(then="loading the network"):
+    "What a panel that begins to work waits for, as text: TensorFlow, and `then` once that is there."
+    return then if tensorflow.cache_info().currsize else "loading TensorFlow; the first time this takes some seconds"
 
 # %% ../nbs/14_panel_parts.ipynb #5d752970
 MODES = ("wipe", "side by side", "difference")

@@ -9,7 +9,8 @@ __all__ = ['ORDERS', 'VIEWS', 'SETTINGS', 'PAGE_TITLE', 'MESSAGE_LIMIT', 'own_ch
            'LayerExplorer', 'Watch', 'Made', 'Fast', 'how_made', 'keep_dream', 'download_link', 'Maker', 'Strip',
            'recipe_controls', 'set_widened', 'python_code', 'command_line', 'filter_code', 'filter_command', 'Guides',
            'filter_controls', 'studio_view', 'StudioSettings', 'StudioEvents', 'DreamStudio', 'style_weights',
-           'MixerSettings', 'mixer_controls', 'StyleMixer', 'panels', 'page_notebook', 'serve_panels']
+           'MixerSettings', 'mixer_controls', 'StyleMixer', 'panels', 'page_notebook', 'waiting_kernels',
+           'serve_panels']
 
 # %% ../nbs/14_panels.ipynb #db5a925e
 import base64
@@ -19,6 +20,7 @@ import shlex
 import tempfile
 import time
 from dataclasses import dataclass, fields
+from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 
@@ -330,9 +332,10 @@ class LayerExplorer(ExplorerEvents):
         self.refresh()
     def refresh(self, *_):
         "Bring the page up to date with the controls."
-        if not self.is_worker: self.run(self._refresh)
+        if self.is_worker: return
+        self.say(loading())
+        self.run(self._refresh)
     def _refresh(self, job):
-        self.say("loading the network")
         network = loaded_network(self.networks[self.controls["network"].value])
         job.step()
         self._list_layers(network)
@@ -424,7 +427,7 @@ class Maker(Panel):
         "Make a picture with these settings, beside the page."
         if self.making: return
         self.making, self.start_button.disabled, self.stop_button.disabled = True, True, False
-        self.bar.value, self.status.value = 0, "getting ready"
+        self.bar.value, self.status.value = 0, loading("getting ready")
         self.say("")
         self.run(self.make)
     def finished(self):
@@ -660,15 +663,18 @@ class StudioEvents(StudioSettings):
         self.controls["layers"].observe(self._picked, "value")
         self.recipe_upload.on_file(self.load_file)
     def _new_network(self, _):
-        if not self.making and not self.is_worker: self.run(self.prepare)
+        if not self.making and not self.is_worker: self.warm_up()
     def _new_generator(self, change):
         self.controls["strength"].disabled = not change.new
         for name in _resting: self.controls[name].disabled = bool(change.new)
         self._new_network(change)
+    def warm_up(self):
+        "Get ready for Start beside the page, which waits for it."
+        if not self.fast(): self.say(loading())
+        self.run(self.prepare)
     def prepare(self, job):
         "Load the network, offer its layers, and have it compile a step; or prepare the filter that is chosen."
         if fast := self.fast(): return self._prepare_filter(job, fast.generator)
-        self.say("loading the network")
         network = loaded_network(self.networks[self.controls["network"].value], self.controls["dtype"].value, self.controls["pooling"].value)
         job.step()
         if network is not self.current: self._offer(network)
@@ -748,7 +754,7 @@ class DreamStudio(StudioEvents):
         self.preview.value = jpeg(self.photo.image)
         self.photo.choice.observe(lambda _: setattr(self.preview, "value", jpeg(self.photo.image)), "value")
         self.view = studio_view(self)
-        self.run(self.prepare)
+        self.warm_up()
     def make(self, job):
         "The work of Start."
         if fast := self.fast(): return self._make_fast(job, fast)
@@ -911,6 +917,16 @@ def page_notebook():
     cell = nbformat.v4.new_code_cell("from deepdream_nb.panels import panels\npanels()", id="panels")
     return nbformat.writes(nbformat.v4.new_notebook(cells=[cell], metadata=dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"))))
 
+def waiting_kernels():
+    "A class of kernel managers that let the kernels of Voila's pool wait for a visitor as long as it takes."
+    from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+    class WaitingKernels(AsyncMappingKernelManager):
+        async def cull_kernel_if_idle(self, kernel_id):
+            waiting = [task.result()["kernel_id"] for pool in self._pools.values() for task in pool if task.done() and not task.exception()]
+            if kernel_id in waiting: self.get_kernel(kernel_id).last_activity = datetime.now(timezone.utc)
+            await super().cull_kernel_if_idle(kernel_id)
+    return WaitingKernels
+
 def serve_panels(ip="127.0.0.1", port=8866, browser=True):
     "Serve the panels as a web page until interrupted; raises `PanelError` where Voila is not installed or cannot listen."
     try:
@@ -922,7 +938,8 @@ def serve_panels(ip="127.0.0.1", port=8866, browser=True):
         page.write_text(page_notebook(), encoding="utf-8")
         config = Config()
         config.Voila.update(ip=ip, port=port, open_browser=browser, tornado_settings=dict(websocket_max_message_size=MESSAGE_LIMIT, disable_check_xsrf=True))  # see above
-        config.VoilaConfiguration.update(file_allowlist=[], show_tracebacks=False)
+        config.VoilaConfiguration.update(file_allowlist=[], show_tracebacks=False, preheat_kernel=True, default_pool_size=1, multi_kernel_manager_class=waiting_kernels())
+        config.VoilaKernelManager.update(fill_delay=5)  # seconds: the first dream comes first
         config.MappingKernelManager.update(cull_idle_timeout=40, cull_interval=10)  # of kernels whose page went without a word
         try: Voila.launch_instance([str(page)], config=config)
         except OSError as error: raise PanelError(f"cannot listen at {ip}, port {port}: {error.strerror}") from None
