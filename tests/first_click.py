@@ -56,9 +56,9 @@ if __name__ == "__main__":
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
         with panels() as (address, process):
-            found = []
+            found, used = [], []
             for _ in range(runs):
-                at_rest(process)
+                used.append(at_rest(process, used))
                 found.append(first_click(browser, address, 0))
         say("a kernel waits, a click at once:", found)
         for pause, title in ((0, "a click at once:"), (5, "five seconds of looking around:")):

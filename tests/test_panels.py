@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -161,16 +162,22 @@ def kernels(process):
     return [child for child in found if "ipykernel" in " ".join(child.cmdline())]
 
 
-def at_rest(process, besides=(), seconds=3):
-    "The one kernel of a server besides some, once it has loaded TensorFlow and then done nothing for some seconds."
-    spent, since, end = {}, time.monotonic(), time.monotonic() + WAIT / 1000
-    while time.monotonic() - since < seconds:
+def is_busy(process):
+    "Whether a thread of a process runs, or would if it were its turn (as Linux tells)."
+    try: return any(file.read_text().rpartition(")")[2].split()[0] in "RD" for file in Path(f"/proc/{process.pid}/task").glob("*/stat"))
+    except OSError: return True  # a thread has just ended
+
+
+def at_rest(process, besides=(), samples=30):
+    "The one kernel of a server besides some, once it has TensorFlow and nothing left to do."
+    seen, end = deque([True], maxlen=samples), time.monotonic() + WAIT / 1000
+    while len(seen) < samples or sum(seen) > samples / 6:
         assert time.monotonic() < end
-        time.sleep(0.5)
-        now = {kernel: sum(kernel.cpu_times()[:2]) for kernel in kernels(process) if kernel not in besides}
-        if len(now) != 1 or now.keys() != spent.keys() or any(now[one] - spent[one] > 0.1 or one.memory_info().rss < 300 * 2**20 for one in now): since = time.monotonic()
-        spent = now
-    return next(iter(now))
+        time.sleep(0.1)
+        found = [kernel for kernel in kernels(process) if kernel not in besides]
+        if len(found) != 1 or found[0].memory_info().rss < 300 * 2**20: seen.clear()
+        else: seen.append(is_busy(found[0]))
+    return found[0]
 
 
 def kernel_of(page, process):
@@ -470,7 +477,7 @@ def test_a_waiting_kernel_is_not_culled(tmp_path):
     (tmp_path / "voila.json").write_text(json.dumps({"MappingKernelManager": {"cull_idle_timeout": 1, "cull_interval": 1}}))
     port = free_port()
     with serving([command, "panels", "--no-browser", "--port", port], f"http://127.0.0.1:{port}", tmp_path) as process:
-        waiting = at_rest(process, seconds=5)
+        waiting = at_rest(process, samples=50)
         requests.get(f"http://127.0.0.1:{port}", timeout=60)  # and is, once its visitor has gone without a word
         end = time.monotonic() + 60
         while waiting in kernels(process):
