@@ -417,7 +417,7 @@ def loaded_network(source, dtype="float32", pooling="max", top=False):
 # %% ../nbs/14_panel_parts.ipynb #1e7620bd
 def loading(then="loading the network"):
     "What a panel that begins to work waits for, as text: TensorFlow, and `then` once that is there."
-    return then if tensorflow.cache_info().currsize else "loading TensorFlow; the first time this takes some seconds"
+    return then if tensorflow.cache_info().currsize else "loading TensorFlow, some seconds the first time"
 
 # %% ../nbs/14_panel_parts.ipynb #5d752970
 MODES = ("wipe", "side by side", "difference")

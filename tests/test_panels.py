@@ -502,7 +502,7 @@ studio.wait()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    waits = "loading TensorFlow; the first time this takes some seconds"
+    waits = "loading TensorFlow, some seconds the first time"
     assert done.stdout.splitlines() == [waits, waits, waits, "done", "getting ready"]
 
 
