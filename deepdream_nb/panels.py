@@ -9,7 +9,7 @@ __all__ = ['ORDERS', 'VIEWS', 'SETTINGS', 'PAGE_TITLE', 'MESSAGE_LIMIT', 'own_ch
            'LayerExplorer', 'Watch', 'Made', 'Fast', 'how_made', 'keep_dream', 'download_link', 'Maker', 'Strip',
            'recipe_controls', 'set_widened', 'python_code', 'command_line', 'filter_code', 'filter_command', 'Guides',
            'filter_controls', 'studio_view', 'StudioSettings', 'StudioEvents', 'DreamStudio', 'style_weights',
-           'MixerSettings', 'mixer_controls', 'StyleMixer', 'panels', 'page_notebook', 'waiting_kernels',
+           'MixerSettings', 'mixer_controls', 'StyleMixer', 'panels', 'page_notebook', 'patient_kernels',
            'serve_panels']
 
 # %% ../nbs/14_panels.ipynb #db5a925e
@@ -917,15 +917,16 @@ def page_notebook():
     cell = nbformat.v4.new_code_cell("from deepdream_nb.panels import panels\npanels()", id="panels")
     return nbformat.writes(nbformat.v4.new_notebook(cells=[cell], metadata=dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"))))
 
-def waiting_kernels():
-    "A class of kernel managers that let the kernels of Voila's pool wait for a visitor as long as it takes."
+def patient_kernels():
+    "A class of kernel managers for which a kernel's idle time begins when it leaves the pool, not when it began to wait in it."
     from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
-    class WaitingKernels(AsyncMappingKernelManager):
-        async def cull_kernel_if_idle(self, kernel_id):
-            waiting = [task.result()["kernel_id"] for pool in self._pools.values() for task in pool if task.done() and not task.exception()]
-            if kernel_id in waiting: self.get_kernel(kernel_id).last_activity = datetime.now(timezone.utc)
+    class PatientKernels(AsyncMappingKernelManager):
+        left = frozenset()
+        async def cull_kernel_if_idle(self, kernel_id):  # Voila does not ask for those in the pool
+            if kernel_id not in self.left: self.get_kernel(kernel_id).last_activity = datetime.now(timezone.utc)
+            self.left = self.left & {*self.list_kernel_ids()} | {kernel_id}
             await super().cull_kernel_if_idle(kernel_id)
-    return WaitingKernels
+    return PatientKernels
 
 def serve_panels(ip="127.0.0.1", port=8866, browser=True):
     "Serve the panels as a web page until interrupted; raises `PanelError` where Voila is not installed or cannot listen."
@@ -938,7 +939,7 @@ def serve_panels(ip="127.0.0.1", port=8866, browser=True):
         page.write_text(page_notebook(), encoding="utf-8")
         config = Config()
         config.Voila.update(ip=ip, port=port, open_browser=browser, tornado_settings=dict(websocket_max_message_size=MESSAGE_LIMIT, disable_check_xsrf=True))  # see above
-        config.VoilaConfiguration.update(file_allowlist=[], show_tracebacks=False, preheat_kernel=True, default_pool_size=1, multi_kernel_manager_class=waiting_kernels())
+        config.VoilaConfiguration.update(file_allowlist=[], show_tracebacks=False, preheat_kernel=True, default_pool_size=1, multi_kernel_manager_class=patient_kernels())
         config.VoilaKernelManager.update(fill_delay=5)  # seconds: the first dream comes first
         config.MappingKernelManager.update(cull_idle_timeout=40, cull_interval=10)  # of kernels whose page went without a word
         try: Voila.launch_instance([str(page)], config=config)
