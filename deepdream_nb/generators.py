@@ -189,6 +189,8 @@ def load_generator(source):
     path = _filter_path(source)
     card, weights = _read_filter(path)
     try:
+        for size, most in ((card["channels"], 1024), (card["blocks"], 64), (card["rounds"], 10), (card["gains"], 10)):  # a stranger's card might want a network that fills the memory
+            if not all(0 <= number <= most for number in size) or len(size) > 50: raise ValueError
         model = octave_network(card["channels"], card["blocks"])
         model.set_weights(weights)
         recipe_from(card["recipe"])

@@ -225,14 +225,14 @@ class direction(LocalTerm):
         _demand(isinstance(self.name, str), self, f"the layer is given by its name, not {self.name!r}")
         _demand(isinstance(self.vector, (list, tuple, np.ndarray)), self, "the direction is a list of numbers, one for each channel")
         vector = tuple(value.item() if isinstance(value, np.generic) else value for value in self.vector)
-        _demand(all(_is_number(v) and np.isfinite(v) for v in vector) and any(vector), self, "the direction holds finite numbers, not all zero")
+        _demand(all(_is_number(v) and abs(v) < 1e30 for v in vector) and any(vector), self, "the direction holds numbers under 1e30, not all zero")
         object.__setattr__(self, "vector", vector)
     def bound(self, network):
         count = network[self.name].channels
         _demand(len(self.vector) == count, self, f"{self.name} has {count} channels, but the direction has {len(self.vector)} numbers")
         return self
     def places(self, features, image, target):
-        unit = np.asarray(self.vector, "float32") / np.linalg.norm(self.vector)
+        unit = np.asarray(self.vector, "float32") / np.linalg.norm(np.asarray(self.vector, "float64"))
         return tensorflow().reduce_sum(float_features(features, self.name) * unit, axis=-1)
 
 # %% ../nbs/02_objectives.ipynb #e2964ea1
