@@ -2,7 +2,9 @@
 import io
 import json
 import os
+import random
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -16,18 +18,20 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
+from deepdream_nb.folders import dream_folder, pairs
 from deepdream_nb.generators import load_generator
 from deepdream_nb.guides import diversity, dot, filters, masked, transport
-from deepdream_nb.images import DeepDreamError, ImageError, check_image, data_folder, load_image, read_note, resize, sample, save_image, to_picture
-from deepdream_nb.networks import tensorflow
+from deepdream_nb.images import DeepDreamError, ImageError, check_image, data_folder, load_image, read_note, sample, save_image, to_picture
+from deepdream_nb.networks import load_network, tensorflow
 from deepdream_nb.objectives import ObjectiveError, channel, channels, direction, layer, logit, neuron, parse, total_variation
-from deepdream_nb.recipes import (Checkpoint, Recipe, Record, StyleRecipe, load_recipe, network_for, parse_json, read_checkpoint, read_record, recipe_from,
-                                  recipe_text, record_from, record_text)
+from deepdream_nb.recipes import (Checkpoint, Recipe, Record, StyleRecipe, load_recipe, make_dream, make_zoom, network_for, parse_json, read_checkpoint, read_record,
+                                  recipe_from, recipe_text, record_from, record_text, undisturbed)
 from deepdream_nb.style import content, style
 
 photo = load_image(sample("cat"), max_side=48)
@@ -264,6 +268,7 @@ def read(function, *arguments):
     "The result of a reader, or None where it gives its one sentence."
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)  # NumPy leaves a file that is none of its own to be closed by itself
         try: return function(*arguments)
         except DeepDreamError as error: assert str(error).isprintable() and 10 < len(str(error)) < 1100
 
@@ -384,38 +389,52 @@ COMMAND = "from deepdream_nb.command import main; main()"     # as the installed
 
 @pytest.fixture(scope="module")
 def album(tmp_path_factory):
-    "A folder with photos of two kinds, some of them in one shape, and short recipes."
+    "A folder with photos of two kinds, all of one shape, and a short recipe."
     folder = tmp_path_factory.mktemp("album")
-    for number, name in enumerate(("cat", "coffee", "astronaut", "rocket", "raccoon", "hubble") * 4):
-        (folder / "photos" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
-        save_image(np.clip(resize(load_image(sample(name)), (64, 64)), 0, 1)[:, ::1 - 2 * (number > 11)], folder / "photos" / "ab"[number % 2] / f"{name}{number}.png")
-    save_image(load_image(sample("cat"), max_side=120), folder / "cat.jpg")
-    (folder / "short.json").write_text(recipe_text(Recipe(objective='layer("fire3")', octaves=1, steps=8)))
+    for number, name in enumerate(("cat", "coffee", "astronaut", "rocket", "raccoon", "hubble") * 5):
+        path, (y, x) = folder / "photos" / "ab"[number % 2] / f"{name}{number}.png", np.random.default_rng(number).integers(0, 90, 2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_image(load_image(sample(name), max_side=240)[y:y + 48, x:x + 48], path)
+    save_image(load_image(sample("cat"), max_side=80), folder / "cat.jpg")
+    (folder / "short.json").write_text(recipe_text(SHORT))
     return folder
 
 
-LONG_COMMANDS = {
-    "dream": ("dream", "cat.jpg", "--steps", "40"),
-    "zoom": ("zoom", "cat.jpg", "--frames", "12", "--out", "cat.gif"),
-    "style": ("style", "cat.jpg", "photos/a/cat0.png", "--steps", "15"),
-    "dataset": ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "64", "--batch", "2"),
-    "retrain": ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "2"),
-    "train-filter": ("train-filter", "short.json", "photos", "--steps", "12", "--batch", "2"),
-    "fast": ("fast", "photos", "--out", "fast"),
+SHORT = Recipe(objective='layer("fire3")', octaves=1, steps=6)
+LONG_COMMANDS = {  # and the seconds of computing that each takes at most
+    "dream": (7, ("dream", "cat.jpg", "--steps", "20")),
+    "zoom": (8, ("zoom", "cat.jpg", "--frames", "9", "--out", "cat.gif")),
+    "style": (9, ("style", "cat.jpg", "photos/a/cat0.png", "--steps", "9")),
+    "dataset": (8, ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "48", "--batch", "4")),
+    "retrain": (16, ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "1")),
+    "train-filter": (20, ("train-filter", "short.json", "photos", "--steps", "5", "--batch", "2")),
+    "fast": (8, ("fast", "photos", "--out", "fast")),
 }
 
 
 def begin(folder, arguments):
     "Start the command in a process; returns when it has come so far as to meet signals."
-    process = subprocess.Popen([sys.executable, "-c", COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    process = subprocess.Popen([sys.executable, "-c", COMMAND, *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell that runs the tests in the background has it ignored
     def met(): return int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1], 16) >> (signal.SIGTERM - 1) & 1
     while not met(): assert process.poll() is None
     return process
 
 
+def stopped(process, signum, seconds, again=None):
+    "Send a signal when a process has computed for so many seconds (and once more, `again` seconds later); returns the exit status and what was said on standard error."
+    try:
+        while process.poll() is None and sum(psutil.Process(process.pid).cpu_times()[:2]) < seconds: time.sleep(0.005)
+        process.send_signal(signum)
+        if again: time.sleep(again)
+        if again: process.send_signal(signum)
+        error = process.communicate(timeout=90)[1]
+    finally: process.kill()
+    return process.returncode, error
+
+
 def half_written(folder):
-    "The files of a folder that are neither whole nor there before."
+    "The files of a folder that are not whole, or should have been removed."
     bad = []
     for path in folder.rglob("*"):
         try:
@@ -423,17 +442,134 @@ def half_written(folder):
             if path.suffix == ".json": json.loads(path.read_text())
             elif path.suffix in (".keras", ".filter", ".part"): assert zipfile.ZipFile(path).testzip() is None
             elif path.suffix == ".h5": h5py.File(path).close()
-            elif path.suffix == ".gif": assert Image.open(path).n_frames == 12
+            elif path.suffix == ".gif": assert Image.open(path).n_frames == 9
             else: load_image(path)
-            assert not path.name.startswith(".")
-        except Exception as error: bad.append(f"{path.name} ({error!r})")
+            assert not path.name.startswith("."), "left over"
+        except Exception as error: bad.append(f"{path.name}: {error!r}")
     return bad
 
 
-def stop(process, signum, seconds):
-    "Send a signal after so many seconds; returns the exit status and what was said on standard error."
-    try: process.wait(seconds)
-    except subprocess.TimeoutExpired: process.send_signal(signum)
-    try: error = process.communicate(timeout=60)[1]
-    finally: process.kill()
-    return process.returncode, error
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not tell which signals a process meets")
+@pytest.mark.parametrize("name", LONG_COMMANDS)
+def test_any_long_command_stopped_at_any_moment(album, tmp_path, name):
+    rng, (most, arguments) = random.Random(f"{SEED} {name}"), LONG_COMMANDS[name]
+    running = []
+    for signum, status, word in ((signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")):  # side by side, one on each processor
+        shutil.copytree(album, tmp_path / word)
+        running.append((begin(tmp_path / word, arguments), signum, rng.uniform(0, most), status, word))
+    for process, signum, seconds, status, word in running:
+        code, error = stopped(process, signum, seconds)
+        said = f"DEEPDREAM_SEED={SEED}: {word} after {seconds:.2f} s, exit status {code}: {error}"
+        assert (code, error.count("\n"), error.startswith(f"deepdream: {word}")) == (status, 1, True) or (code, error) == (0, ""), said
+        assert not half_written(tmp_path / word), said
+
+
+def test_ctrl_c_twice_keeps_the_checkpoint(album, tmp_path):
+    shutil.copytree(album, tmp_path / "album")
+    process = begin(tmp_path / "album", ("dream", "cat.jpg", "--steps", 5000))
+    code, error = stopped(process, signal.SIGINT, seconds := random.Random(SEED).uniform(7, 10), again=0.02)
+    said = f"DEEPDREAM_SEED={SEED}: after {seconds:.2f} s, exit status {code}: {error}"
+    assert (code, error) == (130, "deepdream: interrupted; the same command with --resume goes on\n") and not half_written(tmp_path), said
+
+
+class Stop:
+    "Interrupt this process at random moments, from within, as Ctrl-C does."
+    def __init__(self, longest): self.rng, self.longest, self.count = random.Random(SEED), longest, 0
+    def until_done(self, function):
+        "Call a function again and again, each time with a moment to stop at, until it comes to its end."
+        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        try:
+            while True:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, self.rng.uniform(0.001, self.longest))
+                    try: return function()
+                    finally: signal.setitimer(signal.ITIMER_REAL, 0)
+                except KeyboardInterrupt:
+                    self.count += 1
+                    self.longest *= 1.02  # so that it ends on a slow machine, too
+        finally: signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="module")
+def squeezenet(): return load_network()
+
+
+def pictures_in(folder): return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.png"))}
+
+
+def test_dream_stopped_again_and_again_ends_the_same(squeezenet, tmp_path):
+    recipe, stop = Recipe(objective='layer("fire3")', octaves=3, steps=8), Stop(0.1)
+    whole = make_dream(photo, recipe, network=squeezenet).image
+    for number in range(6):
+        part = tmp_path / f"{number}.part"
+        made = stop.until_done(lambda: make_dream(photo, recipe, network=squeezenet, checkpoint=part, resume=True))
+        assert np.array_equal(made.image, whole), f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
+    assert stop.count > 5 and set(os.listdir(tmp_path)) <= {f"{number}.part" for number in range(6)}
+
+
+def test_folder_stopped_again_and_again_ends_the_same(squeezenet, album, tmp_path):
+    stop, settings_ = Stop(0.2), dict(size=48, batch=2, limit=8, network=squeezenet, progress=False)
+    dream_folder(album / "photos", tmp_path / "whole", SHORT, **settings_)
+    stop.until_done(lambda: dream_folder(album / "photos", tmp_path / "stopped", SHORT, **settings_))
+    assert pictures_in(tmp_path / "stopped") == pictures_in(tmp_path / "whole") and len(pairs(tmp_path / "stopped")) == 8, f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
+    assert not half_written(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of imageio's half-made writer
+def test_film_stopped_again_and_again_ends_the_same(squeezenet, tmp_path):
+    stop = Stop(0.2)
+    make_zoom(photo, SHORT, tmp_path / "whole.gif", 8, network=squeezenet, progress=False)
+    stop.until_done(lambda: make_zoom(photo, SHORT, tmp_path / "stopped.gif", 8, network=squeezenet, progress=False))
+    assert pictures_in(tmp_path / "stopped.frames") == pictures_in(tmp_path / "whole.frames"), f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
+    assert (tmp_path / "stopped.gif").read_bytes() == (tmp_path / "whole.gif").read_bytes() and len(os.listdir(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_is_put_off_to_the_end_of_a_block(signum):
+    before, kept = signal.signal(signum, signal.default_int_handler), []
+    try:
+        with pytest.raises(KeyboardInterrupt), undisturbed():
+            for number in range(3):
+                signal.raise_signal(signum)
+                kept.append(number)
+        assert kept == [0, 1, 2] and signal.getsignal(signum) is signal.default_int_handler
+        with pytest.raises(ValueError), undisturbed(): raise ValueError
+        assert signal.getsignal(signum) is signal.default_int_handler
+    finally: signal.signal(signum, before)
+
+
+# Two processes -------------------------------------------------------------------------------------------------------
+
+def side_by_side(folder, *lines):
+    "Run commands at the same time; returns for each its exit status and what it said on standard error."
+    running = [begin(folder, line) for line in lines]
+    return [(process.returncode, error) for process in running for _, error in [process.communicate(timeout=200)]]
+
+
+def test_two_processes_write_the_same_picture(album, tmp_path):
+    shutil.copytree(album, tmp_path / "album")
+    lines = [("dream", "cat.jpg", "--steps", 3, "--layer", name, "--out", "one.png") for name in ("fire3", "fire5")]
+    ends = side_by_side(tmp_path / "album", *lines)
+    assert sorted(code for code, _ in ends) == [0, 2] and "one.png is there already" in "".join(error for _, error in ends)
+    won = [code for code, _ in ends].index(0)
+    assert read_record(tmp_path / "album" / "one.png").recipe.objective == f'layer("{("fire3", "fire5")[won]}")'
+    assert not half_written(tmp_path) and sorted(os.listdir(tmp_path / "album")) in (sorted([*os.listdir(album), "one.png"]), sorted([*os.listdir(album), "one.png", "one.png.part"]))
+
+
+def test_two_processes_write_one_data_set(album, squeezenet, tmp_path):
+    shutil.copytree(album, tmp_path / "album")
+    line = (*LONG_COMMANDS["dataset"][1], "--limit", "8")
+    ends = side_by_side(tmp_path / "album", line, line)
+    assert (0, "") in ends and all(code == 0 or code == 2 and "another run is writing to pairs" in error for code, error in ends)
+    dream_folder(album / "photos", tmp_path / "alone", SHORT, size=48, batch=4, limit=8, network=squeezenet, progress=False)
+    assert pictures_in(tmp_path / "album" / "pairs") == pictures_in(tmp_path / "alone") and len((tmp_path / "album" / "pairs" / "manifest.jsonl").read_text().splitlines()) == 8
+
+
+def test_two_processes_fill_one_cache_of_channels(tmp_path):
+    script = "from deepdream_nb.networks import load_network; from deepdream_nb.panels import make_channels; print('ready', flush=True); input(); [make_channels(load_network(), 'fire2', [0, 1], 32, 2) for _ in range(4)]"
+    environment = {**os.environ, "DEEPDREAM_DREAMS": str(tmp_path)}
+    running = [subprocess.Popen([sys.executable, "-c", script], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in running: assert process.stdout.readline() == "ready\n"
+    for process in running: print(file=process.stdin, flush=True)
+    assert [process.communicate(timeout=200)[1] for process in running] == ["", ""] and [process.returncode for process in running] == [0, 0]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["0-32.jpg", "1-32.jpg"] and not half_written(tmp_path)
