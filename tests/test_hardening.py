@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tarfile
 import time
 import tracemalloc
 import warnings
@@ -573,3 +574,22 @@ def test_two_processes_fill_one_cache_of_channels(tmp_path):
     for process in running: print(file=process.stdin, flush=True)
     assert [process.communicate(timeout=200)[1] for process in running] == ["", ""] and [process.returncode for process in running] == [0, 0]
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["0-32.jpg", "1-32.jpg"] and not half_written(tmp_path)
+
+
+# The package ----------------------------------------------------------------------------------------------------------
+
+def test_wheel_from_the_sdist_holds_all_that_a_dream_needs(tmp_path):
+    def build(folder, what): return next((tmp_path / "dist").glob(subprocess.run([sys.executable, "-c", f"from setuptools.build_meta import *; print(build_{what}({str(tmp_path / 'dist')!r}))"], cwd=folder, check=True, capture_output=True, text=True).stdout.split()[-1]))
+    (tmp_path / "dist").mkdir()
+    root = data_folder().parent
+    shutil.copytree(root, tmp_path / "clone", ignore=shutil.ignore_patterns(".*", "nbs", "build", "dist", "*.egg-info", "__pycache__"))
+    with tarfile.open(build(tmp_path / "clone", "sdist")) as archive: archive.extractall(tmp_path, filter="data")
+    with zipfile.ZipFile(build(next(tmp_path.glob("deepdream_nb-*")), "wheel")) as archive: archive.extractall(tmp_path / "site")
+    names = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*") if path.is_file() and ".dist-info" not in path.as_posix()}
+    modules = {f"deepdream_nb/{path.name}" for path in (root / "deepdream_nb").glob("*.py")}
+    data = {f"deepdream_nb/data/{path.relative_to(root / 'data').as_posix()}" for pattern in ("*.jpg", "*.txt", "*.md", "filters/*") for path in (root / "data").glob(pattern)}
+    assert names == modules | data and {"deepdream_nb/data/filters/swirls.filter", "deepdream_nb/data/cat.jpg", "deepdream_nb/data/imagenet_classes.txt"} < names
+    assert "deepdream = deepdream_nb.command:main" in next((tmp_path / "site").glob("*/entry_points.txt")).read_text()
+    script = "from deepdream_nb.generators import filter_names; from deepdream_nb.images import load_image, sample; print(filter_names(), load_image(sample()).shape, sample())"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path / "dist", env={**os.environ, "PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True)
+    assert "swirls" in done.stdout and str(tmp_path / "site" / "deepdream_nb" / "data" / "cat.jpg") in done.stdout, done.stderr
