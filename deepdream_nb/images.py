@@ -49,11 +49,6 @@ def to_path(source):
     "A `Path`, with `~` for the home folder of a user that there is."
     return Path(os.path.expanduser(source))  # Path's own method raises for a stranger's
 
-def _read_formats():
-    "The formats that Pillow reads by itself: EPS is a program, which it would hand to Ghostscript."
-    Image.init()
-    return [name for name in Image.ID if name != "EPS"]
-
 def _open(source):
     "Open a path, bytes or an open file with Pillow."
     if isinstance(source, (str, Path)):
@@ -65,7 +60,7 @@ def _open(source):
     elif isinstance(source, bytes):
         if not source: raise ImageError("the picture is empty")
         source = io.BytesIO(source)
-    return Image.open(source, formats=_read_formats())
+    return Image.open(source)
 
 # %% ../nbs/00_images.ipynb #e8edd1c8
 def _exif(picture):
@@ -80,6 +75,7 @@ def _decode(source, use=lambda picture: picture, upright=True):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures; the truly huge raise
             picture = source if isinstance(source, Image.Image) else _open(source)
+            if picture.format == "EPS": raise ImageError(f"{name} is an EPS file, a program that somebody else would have to run; save it as PNG")
             picture.load()
             return use(ImageOps.exif_transpose(picture) if upright and _exif(picture) else picture), name
     except ImageError: raise

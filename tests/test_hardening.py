@@ -418,7 +418,9 @@ def begin(folder, arguments):
     process = subprocess.Popen([sys.executable, "-c", COMMAND, *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell that runs the tests in the background has it ignored
     def met(): return int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1], 16) >> (signal.SIGTERM - 1) & 1
-    while not met(): assert process.poll() is None
+    while not met():
+        assert process.poll() is None
+        time.sleep(0.01)
     return process
 
 
@@ -429,7 +431,7 @@ def stopped(process, signum, seconds, again=None):
         process.send_signal(signum)
         if again: time.sleep(again)
         if again: process.send_signal(signum)
-        error = process.communicate(timeout=90)[1]
+        error = process.communicate(timeout=300)[1]
     finally: process.kill()
     return process.returncode, error
 
@@ -544,7 +546,7 @@ def test_a_stop_is_put_off_to_the_end_of_a_block(signum):
 def side_by_side(folder, *lines):
     "Run commands at the same time; returns for each its exit status and what it said on standard error."
     running = [begin(folder, line) for line in lines]
-    return [(process.returncode, error) for process in running for _, error in [process.communicate(timeout=200)]]
+    return [(process.returncode, error) for process in running for _, error in [process.communicate(timeout=400)]]
 
 
 def test_two_processes_write_the_same_picture(album, tmp_path):
@@ -572,7 +574,7 @@ def test_two_processes_fill_one_cache_of_channels(tmp_path):
     running = [subprocess.Popen([sys.executable, "-c", script], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for process in running: assert process.stdout.readline() == "ready\n"
     for process in running: print(file=process.stdin, flush=True)
-    assert [process.communicate(timeout=200)[1] for process in running] == ["", ""] and [process.returncode for process in running] == [0, 0]
+    assert [process.communicate(timeout=400)[1] for process in running] == ["", ""] and [process.returncode for process in running] == [0, 0]
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["0-32.jpg", "1-32.jpg"] and not half_written(tmp_path)
 
 
