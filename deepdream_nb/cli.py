@@ -4,11 +4,10 @@
 
 # %% auto #0
 __all__ = ['app', 'usual_objective', 'dream', 'zoom', 'style', 'layers', 'recipe', 'replay_command', 'dataset', 'retrain_command',
-           'fast_command', 'train_command', 'panels_command', 'main']
+           'fast_command', 'train_command', 'panels_command', 'outcome']
 
 # %% ../nbs/15_cli.ipynb #9a9cc0da
 import json
-import signal
 import sys
 import time
 from dataclasses import asdict, replace
@@ -155,10 +154,12 @@ def dream(
         steps=steps, step_size=step_size, jitter=jitter, smoothing=smoothing,
         smoothing_growth=smoothing_growth, pyramid=pyramid, palette=palette, max_side=max_side, seed=seed, tile=tile, dtype=dtype, pooling=pooling)
     ready = time.perf_counter()
-    try: made = make_dream(image, chosen, network=loaded, pictures=pictures, checkpoint=part, resume=resume)
+    try:
+        made = make_dream(image, chosen, network=loaded, pictures=pictures, checkpoint=part, resume=resume)
+        with undisturbed():
+            save_dream(made, path, overwrite=force)
+            part.unlink(missing_ok=True)
     except KeyboardInterrupt: raise _Interrupted("interrupted; the same command with --resume goes on" if part.is_file() else "interrupted")
-    save_dream(made, path, overwrite=force)
-    part.unlink(missing_ok=True)
     height, width = made.image.shape[:2]
     end = time.perf_counter()
     print(f"{path}  {width}x{height} pixels, {end - start:.1f} s ({ready - start:.1f} to load {chosen.network}, {end - ready:.1f} to dream)")
@@ -376,9 +377,11 @@ def fast_command(
     "Dream in one pass of a small network."
     if named: return _list_filters()
     if photo is None: raise GeneratorError("name a picture, a folder or a film, or list the filters with --list")
-    start, source = time.perf_counter(), Path(photo).expanduser()
+    start, source = time.perf_counter(), to_path(photo)
     if source.is_dir():
-        made, there, bad = dream_photos(_filter(filter), source, target := Path(out or f"{source.name}.fast"), strength, max_side or None, force)
+        target = Path(out or f"{source.name}.fast")
+        try: made, there, bad = dream_photos(_filter(filter), source, target, strength, max_side or None, force)
+        except KeyboardInterrupt: raise _Interrupted("interrupted; what is finished stays" + ", and the same command goes on" * (not force))
         for name, reason in bad.items(): print(f"left out: {name}: {reason}", file=sys.stderr)
         return print(f"{target}: {made} dreams in {time.perf_counter() - start:.1f} s" + f"; {there} were there already" * bool(there))
     if source.suffix.lower() in FILMS and source.is_file():
@@ -435,20 +438,19 @@ def panels_command(
     serve_panels(ip, port, browser)
 
 # %% ../nbs/15_cli.ipynb #fad72093
-def main():
-    "The command `deepdream`."
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+def outcome():
+    "Run the command line; returns what is to be said at its end, if anything, and the exit status."
     try: status = app(standalone_mode=False) or 0  # 130 for Ctrl-C, says Typer
-    except _Interrupted as error: _fail(str(error), 130)
-    except DeepDreamError as error: _fail(str(error), 2)
+    except _Interrupted as error: return str(error), 130
+    except DeepDreamError as error: return str(error), 2
     except (KeyboardInterrupt, typer.Abort): status = 130
-    except MemoryError: _fail("out of memory; try a smaller --max-side", 2)
-    except BrokenPipeError: sys.exit(1)
+    except MemoryError: return "out of memory; try a smaller --max-side", 2
+    except BrokenPipeError: return "", 1
+    except OSError as error: return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part), 2
     except Exception as error:
         if not hasattr(error, "format_message"): raise  # not the command line's own: a mistake of ours
-        _fail(error.format_message(), 2)
-    _fail("interrupted" if status == 130 else "", status)
+        return error.format_message(), 2
+    return "interrupted" if status == 130 else "", status
 
-def _fail(message, status):
-    if message: print(f"deepdream: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(status)
+# %% ../nbs/15_cli.ipynb #c4a7e2d3
+from .command import main

@@ -15,8 +15,7 @@ import hashlib
 import io
 import json
 import time
-import zipfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -182,6 +181,8 @@ def load_generator(source):
     try: card, weights = read_weights(path)
     except NetworkError: raise GeneratorError(f"{path.name} is no dream filter, or a damaged one") from None
     try:
+        for size, most in ((card["channels"], 1024), (card["blocks"], 64), (card["rounds"], 10), (card["gains"], 10)):  # a stranger's card might want a network that fills the memory
+            if not all(0 <= number <= most for number in size) or len(size) > 50: raise ValueError
         model = octave_network(card["channels"], card["blocks"])
         model.set_weights(weights)
         recipe_from(card["recipe"])
@@ -360,7 +361,8 @@ class Training:
                 if state["digest"] != self.digest: raise GeneratorError(f"{path.name} is of a training with another recipe, other photos or settings; remove it to start anew")
                 for number, one in enumerate(self.variables()): one.assign(found[f"v{number:04}"])
                 self.sheets = [(step, found[f"sheet{number:03}"]) for number, step in enumerate(state["sheet_steps"])]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile): raise GeneratorError(f"{path.name} is no checkpoint that can be read; remove it to start anew") from None
+        except GeneratorError: raise
+        except Exception: raise GeneratorError(f"{path.name} is no checkpoint that can be read; remove it to start anew") from None
         self.done, self.seconds, self.history = state["done"], state["seconds"], [tuple(entry) for entry in state["history"]]
 
 # %% ../nbs/13_dream_generators.ipynb #02565576
@@ -416,14 +418,16 @@ def train_generator(
     training = _begin(recipe, network or network_for(recipe, weights), shown, settings, start, learnt)
     part = path.with_name(path.name + ".part")
     if part.is_file(): training.load(part)
-    try: _train(training, learnt, part, progress)
+    try:
+        _train(training, learnt, part, progress)
+        made = _generator(training, path.stem)
     except BaseException:  # Ctrl-C above all
-        training.save(part)
+        with undisturbed(): training.save(part)
         raise
-    made = _generator(training, path.stem)
-    made.save(path)
-    progress_sheet(training, path)
-    part.unlink(missing_ok=True)
+    with undisturbed():
+        made.save(path)
+        progress_sheet(training, path)
+        part.unlink(missing_ok=True)
     return made
 
 def _begin(recipe, network, shown, settings, start, learnt):
@@ -460,7 +464,11 @@ def _train(training, photos, part, progress, every=60):
     with progress_bar(settings.steps, "training", progress, training.done) as bar, ThreadPoolExecutor(1) as stepper:
         for count in range(training.done, settings.steps):
             if count in SHEETS and _add_sheet(training): training.save(part)
-            stepper.submit(step, count).result()
+            stepping = stepper.submit(step, count)
+            try: stepping.result()
+            except KeyboardInterrupt:
+                with undisturbed(): wait([stepping])  # in spite of a second Ctrl-C
+                raise
             bar.update()
             if time.monotonic() - saved > every:
                 training.save(part)

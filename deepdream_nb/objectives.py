@@ -10,6 +10,7 @@ __all__ = ['terms', 'ObjectiveError', 'Objective', 'Term', 'term', 'LocalTerm', 
 # %% ../nbs/02_objectives.ipynb #d9c9f1c2
 import ast
 import json
+import warnings
 from dataclasses import dataclass, fields
 from numbers import Real
 
@@ -32,8 +33,10 @@ def _weight_text(weight, first):
 
 # %% ../nbs/02_objectives.ipynb #c556b637
 class Objective:
-    "A weighted sum of terms, to be maximised. Combine with `+`, `-` and `*`; `repr` gives text that `parse` reads."
-    def __init__(self, *weighted): self.weighted = weighted  # (weight, term) pairs
+    "A weighted sum of terms, at most 500, to be maximised. Combine with `+`, `-` and `*`; `repr` gives text that `parse` reads."
+    def __init__(self, *weighted):
+        if len(weighted) > 500: raise ObjectiveError(f"an objective has at most 500 terms, not {len(weighted):,}")
+        self.weighted = weighted  # (weight, term) pairs
     def __repr__(self): return "".join(f"{_weight_text(w, i == 0)}{term!r}" for i, (w, term) in enumerate(self.weighted))
     def __eq__(self, other): return isinstance(other, Objective) and self.weighted == other.weighted
     def __add__(self, other):
@@ -186,6 +189,7 @@ class neuron(Term):
     def __post_init__(self):
         _demand_channel(self, self.index)
         _demand(all(_is_number(at) and 0 <= at <= 1 for at in (self.y, self.x)), self, "a place is given by two fractions from 0 to 1")
+        for axis in ("y", "x"): object.__setattr__(self, axis, float(getattr(self, axis)))  # a number of NumPy's has no text that could be read
     def bound(self, network): return _channel_in(self, network, self.index)
     def measure(self, features, image, target):
         tf, plane = tensorflow(), float_features(features, self.name)[..., self.index]
@@ -221,14 +225,14 @@ class direction(LocalTerm):
         _demand(isinstance(self.name, str), self, f"the layer is given by its name, not {self.name!r}")
         _demand(isinstance(self.vector, (list, tuple, np.ndarray)), self, "the direction is a list of numbers, one for each channel")
         vector = tuple(value.item() if isinstance(value, np.generic) else value for value in self.vector)
-        _demand(all(_is_number(v) and np.isfinite(v) for v in vector) and any(vector), self, "the direction holds finite numbers, not all zero")
+        _demand(all(_is_number(v) and abs(v) < 1e30 for v in vector) and any(vector), self, "the direction holds numbers under 1e30, not all zero")
         object.__setattr__(self, "vector", vector)
     def bound(self, network):
         count = network[self.name].channels
         _demand(len(self.vector) == count, self, f"{self.name} has {count} channels, but the direction has {len(self.vector)} numbers")
         return self
     def places(self, features, image, target):
-        unit = np.asarray(self.vector, "float32") / np.linalg.norm(self.vector)
+        unit = np.asarray(self.vector, "float32") / np.linalg.norm(np.asarray(self.vector, "float64"))
         return tensorflow().reduce_sum(float_features(features, self.name) * unit, axis=-1)
 
 # %% ../nbs/02_objectives.ipynb #e2964ea1
@@ -262,17 +266,41 @@ _operators = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult
 
 def _read(node):
     "The number, text, list or objective that a syntax tree stands for."
-    if isinstance(node, ast.Constant) and (isinstance(node.value, str) or _is_number(node.value)): return node.value
+    if isinstance(node, ast.Constant) and isinstance(node.value, str): return _name(node.value)
+    if isinstance(node, ast.Constant) and _is_number(node.value): return node.value
     if isinstance(node, (ast.List, ast.Tuple)): return tuple(_read(item) for item in node.elts)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub): return -_read(node.operand)
-    if isinstance(node, ast.BinOp) and type(node.op) in _operators: return _operators[type(node.op)](_read(node.left), _read(node.right))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub): return -_operand(node.operand)
+    if _is_chain(node): return _chain(node)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name): return _call(node)
     raise ObjectiveError(f"an objective is a sum of terms like layer(\"fire7\"); it cannot hold {ast.unparse(node)[:60]!r}")
+
+def _name(text):
+    "A text, if it is short enough to be the name of something."
+    if len(text) > 500: raise ObjectiveError(f"a name has at most 500 letters, not {len(text):,}")
+    return text
+
+def _operand(node):
+    "A number or an objective; a text, times a number, could fill the memory."
+    value = _read(node)
+    if isinstance(value, (str, tuple)): raise ObjectiveError(f"only numbers and terms can be added and multiplied, not {ast.unparse(node)[:60]!r}")
+    return value
+
+def _is_chain(node): return isinstance(node, ast.BinOp) and type(node.op) in _operators
+
+def _chain(node):
+    "The value of a + b - c ..., without a call within a call for each link."
+    links = []
+    while _is_chain(node):
+        links.append((_operators[type(node.op)], node.right))
+        node = node.left
+    value = _operand(node)
+    for combine, right in reversed(links): value = combine(value, _operand(right))
+    return value
 
 def _call(node):
     "A term: a word of the language applied to its arguments."
     word = node.func.id
-    if word not in terms: raise ObjectiveError(f"there is no objective {word!r}; {closest(word, terms)}")
+    if word not in terms: raise ObjectiveError(f"there is no objective {word!r:.60}; {closest(word, terms)}")
     try: return terms[word](*[_read(arg) for arg in node.args], **{k.arg: _read(k.value) for k in node.keywords})
     except TypeError: raise ObjectiveError(f"{word} takes ({', '.join(f.name for f in fields(terms[word]))}), not {ast.unparse(node)[:80]!r}") from None
 
@@ -280,11 +308,17 @@ def _call(node):
 def parse(text, longest=200_000):
     "The objective that a text like `layer(\"fire5\") + 2 * channel(\"fire8\", 3)` describes; raises `ObjectiveError`."
     if len(text) > longest: raise ObjectiveError(f"the objective is {len(text):,} characters long; at most {longest:,} are read")
-    try: result = _read(ast.parse(text.strip(), mode="eval").body)
-    except SyntaxError as error: raise ObjectiveError(f"cannot read the objective {text[:60]!r}: {error.msg} at character {error.offset}") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python warns of a backslash that it leaves alone
+            result = _read(ast.parse(text.strip(), mode="eval").body)
+    except SyntaxError as error: raise ObjectiveError(f"cannot read the objective {text[:60]!r}: {error.msg}" + f" at character {error.offset}" * bool(error.offset)) from None
     except (ValueError, TypeError, OverflowError): raise ObjectiveError(f"cannot read the objective {text[:60]!r}") from None
     except (RecursionError, MemoryError): raise ObjectiveError("the objective is nested too deeply") from None
     if not isinstance(result, Objective): raise ObjectiveError(f"{text[:60]!r} is no objective; write for instance layer(\"fire7\")")
     return result
 
-def as_objective(value): return parse(value) if isinstance(value, str) else value
+def as_objective(value):
+    "An objective, or what its text describes; raises `ObjectiveError`."
+    if not isinstance(value, (str, Objective)): raise ObjectiveError(f"an objective is made of terms like layer(\"fire7\"), or is their text, not a {type(value).__name__}")
+    return parse(value) if isinstance(value, str) else value

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['kinds', 'recipes', 'RecipeError', 'Recipe', 'recipe_text', 'recipe_from', 'parse_json', 'StyleRecipe', 'load_recipe',
-           'Record', 'record_text', 'read_record', 'record_from', 'current_versions', 'Dream', 'make_dream',
-           'dream_settings', 'make_dreams', 'make_style', 'network_for', 'save_dream', 'Replay', 'replay',
+           'Record', 'record_text', 'read_record', 'record_from', 'current_versions', 'undisturbed', 'Dream',
+           'make_dream', 'dream_settings', 'make_dreams', 'make_style', 'network_for', 'save_dream', 'Replay', 'replay',
            'recipe_diff', 'Checkpoint', 'read_checkpoint', 'estimate_memory', 'make_zoom']
 
 # %% ../nbs/09_recipes.ipynb #2875cba1
@@ -14,8 +14,11 @@ import importlib.metadata
 import io
 import json
 import platform
+import signal
+import threading
 import time
-import zipfile
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -69,10 +72,11 @@ def _checked(name, type_, value):
     "A recipe's value as its type; raises `RecipeError`."
     type_ = {"str": str, "int": int, "float": float}.get(type_, type_)
     right = isinstance(value, str) if type_ is str else isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if right and type_ is int: right = np.isfinite(value) and value == int(value)
+    if right and type_ is int: right = isinstance(value, int) or np.isfinite(value) and value == int(value)
     if not right: raise RecipeError(f"{name} is {'a text' if type_ is str else 'a whole number' if type_ is int else 'a number'}, not {value!r:.60}")
     if name in _limits and not _limits[name][0] <= value <= _limits[name][1]:
         raise RecipeError(f"{name} is from {_limits[name][0]} to {_limits[name][1]:,}, not {value!r:.30}")
+    if name == "network" and len(value) > 500: raise RecipeError(f"network is a name of at most 500 letters, not {len(value):,}")
     return type_(value)
 
 def _check_recipe(recipe):
@@ -98,10 +102,16 @@ def recipe_from(settings, kind=Recipe):
     return kind(**settings)
 
 # %% ../nbs/09_recipes.ipynb #a8fe36cf
+def _object(pairs):
+    "The dictionary of a JSON object; raises `RecipeError` for a name given twice, of which one would be lost."
+    found = dict(pairs)
+    if len(found) < len(pairs): raise RecipeError(f"{Counter(name for name, _ in pairs).most_common(1)[0][0]!r:.60} is given twice in the recipe")
+    return found
+
 def parse_json(text, longest=1_000_000):
     "The value of a JSON text; raises `RecipeError` with the place of a mistake."
     if len(text) > longest: raise RecipeError(f"the recipe is {len(text):,} characters long; at most {longest:,} are read")
-    try: return json.loads(text)
+    try: return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error: raise RecipeError(f"the recipe is not JSON: {error.msg} in line {error.lineno}") from None
     except (RecursionError, ValueError): raise RecipeError("the recipe is not JSON that can be read") from None
 
@@ -143,10 +153,11 @@ def load_recipe(source):
     "A recipe from a name, a JSON file, or a picture that carries one; raises `RecipeError`."
     if isinstance(source, tuple(kinds.values())): return source
     if str(source) in recipes: return recipes[str(source)]
-    path = Path(source).expanduser()
+    path = to_path(source)
     if not path.is_file(): raise RecipeError(f"there is no recipe and no file {str(source)!r}; {closest(source, recipes)}")
     if path.suffix.lower() != ".json": return read_record(path).recipe
-    try: text = path.read_text(encoding="utf-8")
+    try:
+        with open(path, encoding="utf-8") as file: text = file.read(10**6 + 1)  # `parse_json` takes no more
     except (OSError, UnicodeDecodeError): raise RecipeError(f"{path.name} cannot be read as text") from None
     return recipe_from(parse_json(text))
 
@@ -177,19 +188,36 @@ def record_from(note, name):
     "The `Record` that `record_text` wrote, found in the file `name`; raises `RecipeError` if it is damaged."
     try: found = parse_json(note)
     except RecipeError: raise RecipeError(f"{name} carries a note that is no recipe") from None
-    if not isinstance(found, dict) or found.get("deepdream") != 1 or found.get("kind") not in kinds: raise RecipeError(f"{name} carries a note that is no recipe")
-    texts = all(isinstance(found.get(key), str) for key in ("fingerprint", "photo"))
+    if not isinstance(found, dict) or found.get("deepdream") != 1 or str(found.get("kind")) not in kinds: raise RecipeError(f"{name} carries a note that is no recipe")
     size, versions = found.get("photo_size"), found.get("versions")
     styles = found.get("styles") if isinstance(found.get("styles"), list) else []  # what the first version kept instead of pictures
     pictures = found.get("pictures", dict(zip(_style_names(styles), styles)))
-    if not (texts and isinstance(versions, dict) and isinstance(pictures, dict) and isinstance(size, list) and len(size) == 2): raise RecipeError(f"the record in {name} is incomplete")
-    return Record(recipe_from(found.get("recipe"), kinds[found["kind"]]), found["fingerprint"], found["photo"], tuple(size), versions, pictures)
+    whole = isinstance(versions, dict) and isinstance(pictures, dict) and isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size)
+    if not whole or not _plain(found.get("fingerprint"), found.get("photo"), *versions, *versions.values(), *pictures, *pictures.values()): raise RecipeError(f"the record in {name} is incomplete")
+    recipe = recipe_from(found.get("recipe"), kinds[found["kind"]])
+    if set(recipe.network) & set("/\\"): raise RecipeError(f"the recipe in {name} wants a network from a folder, {recipe.network!r:.60}; a record holds a name only")
+    return Record(recipe, found["fingerprint"], found["photo"], tuple(size), versions, pictures)
+
+def _plain(*values): return all(isinstance(value, str) and value.isprintable() and len(value) <= 500 for value in values)
 
 # %% ../nbs/09_recipes.ipynb #db4ba1a4
 def current_versions():
     "The versions that a dream's pixels depend on."
     packages = ("deepdream_nb", "tensorflow", "keras", "numpy", "pillow")
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
+
+# %% ../nbs/09_recipes.ipynb #8d20b6e4
+@contextmanager
+def undisturbed():
+    "Put off Ctrl-C and SIGTERM to the end of the block: a short one, which keeps what a process has made."
+    came, before = [], {}
+    if threading.current_thread() is threading.main_thread():  # the only one that a signal interrupts
+        for one in (signal.SIGINT, signal.SIGTERM):
+            if callable(signal.getsignal(one)): before[one] = signal.signal(one, lambda number, frame: came.append(number))
+    try: yield
+    finally:
+        for one, handler in before.items(): signal.signal(one, handler)
+    for one in came[:1]: signal.raise_signal(one)
 
 # %% ../nbs/09_recipes.ipynb #68d1b469
 @dataclass(frozen=True)
@@ -225,7 +253,8 @@ def make_dream(
         if callback: callback(*found)
     try: return Dream(dream(image, network, **dream_settings(recipe), progress=progress, callback=after_step, pictures=pictures, start=start), record)
     except BaseException:  # Ctrl-C above all
-        if state: state.save()
+        with undisturbed():
+            if state: state.save()
         raise
 
 def _warm_start(start, image, recipe):
@@ -358,7 +387,7 @@ def read_checkpoint(path):
     "The `Record` and the (octave, step, image) in a checkpoint; raises `RecipeError` if it is damaged."
     try:
         with np.load(path, allow_pickle=False) as found: note, state = str(found["record"]), (int(found["octave"]), int(found["step"]), found["image"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile): raise RecipeError(f"{Path(path).name} is no checkpoint that can be read; remove it to start anew") from None
+    except Exception: raise RecipeError(f"{Path(path).name} is no checkpoint that can be read; remove it to start anew") from None
     return record_from(note, Path(path).name), state
 
 # %% ../nbs/09_recipes.ipynb #93289b85

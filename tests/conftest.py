@@ -1,8 +1,10 @@
 """What the tests share."""
 import os
+import resource
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,3 +34,12 @@ def deepdream(tmp_path):
         return subprocess.run([command, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
 
     return run
+
+
+@contextmanager
+def full_disk(size=0):
+    "As on a full disk: this process cannot make a file larger than `size` bytes."
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try: yield
+    finally: resource.setrlimit(resource.RLIMIT_FSIZE, before)

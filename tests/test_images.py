@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from conftest import full_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,22 +46,27 @@ def test_killed_while_saving_leaves_the_old_file(tmp_path):
 import os, signal
 import numpy as np
 from deepdream_nb import images
-real = os.fdopen
 def killed_on_write(*arguments):
-    file = real(*arguments)
+    file = open(*arguments)
     file.write(b"half a picture"); file.flush()
     os.kill(os.getpid(), signal.SIGKILL)
-os.fdopen = killed_on_write
+images.open = killed_on_write
 images.save_image(np.zeros((900, 900, 3)), {str(path)!r})
 """
     assert subprocess.run([sys.executable, "-c", script]).returncode == -9
     assert path.read_bytes() == before
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_full_disk_is_one_sentence(tmp_path, monkeypatch):
-    # A file whose every write meets a full disk, in place of the temporary one.
-    monkeypatch.setattr("tempfile.mkstemp", lambda **options: (os.open("/dev/full", os.O_WRONLY), str(tmp_path / "part")))
-    with pytest.raises(ImageError, match="cannot write .*No space left"):
+def test_full_disk_is_one_sentence(tmp_path):
+    with full_disk(), pytest.raises(ImageError, match="cannot write .*File too large"):
         save_image(cat, tmp_path / "cat.png")
     assert os.listdir(tmp_path) == []
+
+
+def test_new_files_where_there_are_no_links(tmp_path, monkeypatch):
+    def refuse(*arguments): raise OSError("no links here")
+    monkeypatch.setattr("os.link", refuse)
+    save_image(cat, tmp_path / "cat.png", overwrite=False)
+    with pytest.raises(ImageError, match="is there already"):
+        save_image(1 - cat, tmp_path / "cat.png", overwrite=False)
+    assert np.abs(load_image(tmp_path / "cat.png") - cat).max() < 0.003 and os.listdir(tmp_path) == ["cat.png"]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import requests
 from conftest import chromium, command, has_browser
 
 from deepdream_nb.images import load_image, read_note, sample, save_image
-from deepdream_nb.panels import UPLOAD_LIMIT
+from deepdream_nb.panel_parts import UPLOAD_LIMIT
 from deepdream_nb.recipes import Recipe, read_record, recipe_text
 
 WAIT = 120_000  # ms: a loaded machine may take long, and a good run never waits for it
@@ -153,6 +154,36 @@ def nothing_cut_off(page):
         .map(e => `${e.className} ${e.scrollWidth} > ${e.clientWidth}: ${e.textContent.slice(0, 40)}`)""")
     assert not wide, wide
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def kernels(process):
+    "The kernels of a server, without those that have ended."
+    found = [child for child in psutil.Process(process.pid).children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in found if "ipykernel" in " ".join(child.cmdline())]
+
+
+def is_busy(process):
+    "Whether a thread of a process runs, or would if it were its turn (as Linux tells)."
+    try: return any(file.read_text().rpartition(")")[2].split()[0] in "RD" for file in Path(f"/proc/{process.pid}/task").glob("*/stat"))
+    except OSError: return True  # a thread has just ended
+
+
+def at_rest(process, besides=(), samples=30):
+    "The one kernel of a server besides some, once it has TensorFlow and nothing left to do."
+    seen, end = deque([True], maxlen=samples), time.monotonic() + WAIT / 1000
+    while len(seen) < samples or sum(seen) > samples / 6:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+        found = [kernel for kernel in kernels(process) if kernel not in besides]
+        if len(found) != 1 or found[0].memory_info().rss < 300 * 2**20: seen.clear()
+        else: seen.append(is_busy(found[0]))
+    return found[0]
+
+
+def kernel_of(page, process):
+    "The kernel of a page."
+    name = page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId")
+    return next(kernel for kernel in kernels(process) if any(name in word for word in kernel.cmdline()))
 
 
 def settings(page, steps, size):
@@ -409,20 +440,71 @@ def test_a_second_visitor_sees_nothing_of_the_first(browser, site, page):
     field(other, "Photo").wait_for()
     theirs = field(other, "Photo").evaluate("e => [...e.options].map(o => o.value)")
     assert "mine.jpg" in mine and not set(theirs) & {"mine.jpg", "dropped.png"}
-    kernels = [child for child in psutil.Process(site[1].pid).children(recursive=True) if "ipykernel" in " ".join(child.cmdline())]
-    assert len(kernels) == 2
+    first, second = [kernel_of(visitor, site[1]) for visitor in (page, other)]
+    assert first != second
     settings(other, 60, 448)
     old = picture(other, "The picture")
     press(other, "Start")
     changed(other, "The picture", old)
     other.goto("about:blank")  # in the middle of a dream
     end = time.monotonic() + 100
-    while sum(kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE for kernel in kernels) > 1:
+    while second in kernels(site[1]):
         assert time.monotonic() < end
         time.sleep(0.3)
     settings(page, 2, 128)
     press(page, "Start")  # the first visitor goes on
     status_is(page, "done")
+
+
+def test_a_warm_kernel_waits_for_the_next_visitor(browser, site, page):
+    mine = kernel_of(page, site[1])
+    waiting = at_rest(site[1], [mine])
+    other = visit(browser, site[0])
+    assert kernel_of(other, site[1]) == waiting
+    tab(other, "Dream")
+    other.evaluate("""() => { window.said = []; new MutationObserver(() => window.said.push(...[...document.querySelectorAll('[role=status], .widget-label')].map(e => e.textContent)))
+        .observe(document.body, { childList: true, subtree: true, characterData: true }) }""")
+    old = picture(other, "The picture")
+    press(other, "Start")
+    changed(other, "The picture", old)
+    said = other.evaluate("window.said")
+    assert any(text.startswith("octave ") for text in said) and not any("TensorFlow" in text for text in said)
+    at_rest(site[1], [mine, waiting])  # for the one after that
+    other.context.close()
+
+
+def test_the_idle_time_of_a_kernel_begins_with_its_visitor(tmp_path):
+    (tmp_path / "voila.json").write_text(json.dumps({"MappingKernelManager": {"cull_idle_timeout": 4, "cull_interval": 1}}))
+    port = free_port()
+    with serving([command, "panels", "--no-browser", "--port", port], f"http://127.0.0.1:{port}", tmp_path) as process:
+        waiting = at_rest(process, samples=60)
+        start = time.monotonic()
+        requests.get(f"http://127.0.0.1:{port}", timeout=60)  # a visitor who goes without a word
+        while waiting in kernels(process):
+            assert time.monotonic() - start < 100
+            time.sleep(0.1)
+        assert time.monotonic() - start > 3
+
+
+def test_a_click_that_comes_first_says_what_it_waits_for():
+    "In a process that has no TensorFlow yet."
+    code = """
+from deepdream_nb.panels import panels
+explorer, studio, mixer, compare = panels(network="squeezenet").panels
+print(explorer.message.value, studio.message.value, sep="\\n")
+studio.set_state(steps=1, octaves=1, max_side=96)
+studio.start()
+print(studio.status.value)
+studio.wait()
+print(studio.status.value)
+studio.start()
+print(studio.status.value)
+studio.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    waits = "loading TensorFlow, some seconds the first time"
+    assert done.stdout.splitlines() == [waits, waits, waits, "done", "getting ready"]
 
 
 def test_memory_is_level():
