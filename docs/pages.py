@@ -71,8 +71,8 @@ def taught_modules():
 
 
 def described():
-    "Where the reference describes each public function and class; of two of one name the one that is taught first."
-    places = {}
+    "Where the reference describes each module and each public function and class; of two of one name the one that is taught first."
+    places = {module: f"reference/{module}.md" for module in taught_modules()}
     for module in map(import_module, (f"deepdream_nb.{name}" for name in taught_modules())):
         for name in filter(lambda name: callable(getattr(module, name)), module.__all__):
             places.setdefault(name, f"reference/{module.__name__.removeprefix('deepdream_nb.')}.md#{module.__name__}.{name}")
