@@ -73,7 +73,7 @@ readme: # README.md from index.ipynb as it was executed
 
 docs: $(VENV)/ready-for-docs ## Build the site of lessons and reference in _docs; a broken link or a missing picture fails it
 	@$(BIN)/python docs/pages.py
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "The site is in _docs. To read it: $(BIN)/python -m http.server --directory _docs 8000   and http://localhost:8000"
 
 bench: $(VENV)/ready-to-develop ## Measure speed on this machine (16_benchmarks)

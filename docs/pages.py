@@ -3,6 +3,7 @@
 `make docs` runs this, then MkDocs on what it leaves.
 """
 import ast
+import json
 import os
 import re
 import shutil
@@ -115,8 +116,8 @@ def write_notebook(notebook, places):
     text, more = MarkdownExporter(preprocessors=[CoalesceStreamsPreprocessor]).from_notebook_node(nbformat.reads(nb2str(shown.nb), 4), {"unique_key": page.stem, "output_files_dir": page.stem})
     number = re.match(r"\d\d ", page.stem.replace("_", " "))
     title = re.search(r"(?m)^# (.*)$", text)[1]
-    settings = f"title: {number[0]}{title}" if number else "title: Start\nhide: [navigation, toc]" if page.stem == "index" else f"title: {title}"
-    write(page, f"---\n{settings}\n---\n\n{text}")
+    settings = {"title": "Start", "hide": ["navigation", "toc"]} if page.stem == "index" else {"title": f"{number[0] if number else ''}{title}"}
+    write(page, f"---\n{json.dumps(settings)}\n---\n\n{text}")
     for name, picture in more["outputs"].items():
         (PAGES / page.parent / name).parent.mkdir(exist_ok=True)
         (PAGES / page.parent / name).write_bytes(picture)
