@@ -8,7 +8,7 @@ DREAMS ?= $(or $(DEEPDREAM_DREAMS),$(HOME)/.cache/deepdream_nb)
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help dream natural-dreams test sync lab notebooks readme bench clean
+.PHONY: help dream natural-dreams test sync lab notebooks readme docs bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -24,6 +24,11 @@ $(VENV)/ready: settings.ini setup.py
 $(VENV)/ready-to-develop: $(VENV)/ready
 	@echo "Installing what tests and notebooks need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/ready-for-docs: $(VENV)/ready-to-develop
+	@echo "Installing what the site needs"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 dream: $(VENV)/ready ## Dream on a picture: make dream PHOTO=my.jpg
@@ -64,7 +69,12 @@ readme: # README.md from index.ipynb as it was executed
 	@$(BIN)/jupyter nbconvert --log-level ERROR nbs/index.ipynb --to markdown --output-dir . --output README \
 		--NbConvertApp.output_files_dir=data/readme --RegexRemovePreprocessor.patterns='^#\|\s*hide'
 	@awk '/^```/ { if (!inside && $$0 == "```") $$0 = "```python"; inside = !inside } { print }' README.md \
-		| sed -E 's#\]\(([0-9]{2}_[a-z_]+\.ipynb)\)#](nbs/\1)#g; s/ +$$//' | cat -s > README.part && mv README.part README.md
+		| sed -E 's#\]\(([0-9]{2}_[a-z_]+\.ipynb)\)#](nbs/\1)#g; s#\]\(\.\./#](#g; s/ +$$//' | cat -s > README.part && mv README.part README.md
+
+docs: $(VENV)/ready-for-docs ## Build the site of lessons and reference in _docs; a broken link or a missing picture fails it
+	@$(BIN)/python docs/pages.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "The site is in _docs. To read it: $(BIN)/python -m http.server --directory _docs 8000   and http://localhost:8000"
 
 bench: $(VENV)/ready-to-develop ## Measure speed on this machine (16_benchmarks)
 	@$(MAKE) --no-print-directory notebooks NOTEBOOKS=nbs/16_benchmarks.ipynb
