@@ -1,5 +1,6 @@
 """Each lesson's exercises, their check, and their solutions."""
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import nbformat
@@ -9,9 +10,13 @@ folder = Path(__file__).parents[1] / "nbs"
 lessons = [path for path in sorted(folder.glob("[0-9]*.ipynb")) if f"(solutions/{path.name})" in path.read_text(encoding="utf-8")]
 
 
+@lru_cache(maxsize=None)
+def notebook(path): return nbformat.read(path, as_version=4)
+
+
 def cells(path, kind):
     "The sources of a notebook's cells of a kind."
-    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == kind]
+    return [cell.source for cell in notebook(path).cells if cell.cell_type == kind]
 
 
 def the_check(path):
@@ -34,7 +39,7 @@ def test_all_exercises_are_solved(path):
 
 @pytest.mark.parametrize("path", lessons, ids=lambda path: path.stem)
 def test_the_lessons_check_accepts_the_solution(path):
-    found = {cell.source: cell.outputs for cell in nbformat.read(folder / "solutions" / path.name, as_version=4).cells if cell.cell_type == "code"}
+    found = {cell.source: cell.outputs for cell in notebook(folder / "solutions" / path.name).cells if cell.cell_type == "code"}
     assert "Right" in "".join(output.text for output in found[the_check(path)])  # as it was executed, word for word the lesson's
 
 
