@@ -44,7 +44,7 @@ test: $(VENV)/ready-to-develop sync ## Check that notebooks and package agree, a
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 	@$(BIN)/python tests/skipped.py
 
-STATE = cat nbs/*.ipynb deepdream_nb/*.py README.md | cksum
+STATE = cat nbs/*.ipynb nbs/solutions/*.ipynb deepdream_nb/*.py README.md | cksum
 
 sync: $(VENV)/ready-to-develop
 	@before=$$($(STATE)); $(BIN)/nbdev_export; $(BIN)/nbdev_clean; $(MAKE) --no-print-directory readme; \
@@ -57,7 +57,7 @@ lab: $(VENV)/ready-to-develop ## Open the course in JupyterLab
 
 EXECUTE = TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.timeout=-1
-NOTEBOOKS ?= $(sort $(wildcard nbs/*.ipynb))
+NOTEBOOKS ?= $(sort $(wildcard nbs/*.ipynb)) $(sort $(wildcard nbs/solutions/*.ipynb))
 
 notebooks: $(VENV)/ready-to-develop ## Execute every notebook and keep its pictures (NOTEBOOKS=nbs/03_ascent.ipynb for one)
 	@for notebook in $(NOTEBOOKS); do echo "$$notebook"; $(EXECUTE) $$notebook || exit 1; done

@@ -7,7 +7,7 @@ from conftest import has_browser, has_photos, has_weights, nouns
 
 flags = re.compile(r"(?m)^#\|\s*(pretrained|photos|slow)\s*$")
 counts = {"pretrained": 0, "photos": 0, "slow": 0}
-for path in sorted(Path("nbs").glob("*.ipynb")):
+for path in sorted([*Path("nbs").glob("*.ipynb"), *Path("nbs/solutions").glob("*.ipynb")]):
     for cell in nbformat.read(path, as_version=4).cells:
         for flag in set(flags.findall(cell.source)) if cell.cell_type == "code" else ():
             counts[flag] += 1
