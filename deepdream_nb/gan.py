@@ -354,7 +354,7 @@ def _epoch_batches(pictures, batch, seed, epoch):
             yield (np.where(mirrored[chosen][:, None, None, None], pictures[chosen][:, :, ::-1], pictures[chosen]),)
         epoch += 1
 
-# %% ../nbs/12_gan_dreams.ipynb #c0800eac
+# %% ../nbs/12_gan_dreams.ipynb #3db0806c
 def train_gan(
     folder,           # of dreams: one that `dream_folder` made, or of any pictures
     path,             # of the result: <name>.gan; the epochs go into the folder <name>.epochs beside it
@@ -363,7 +363,7 @@ def train_gan(
     progress=True,    # show a progress bar
     **settings,       # see `GanSettings`
 ):
-    "Train a GAN on dreams; a training that was stopped goes on. Returns a `Gan`, raises `DeepDreamError`."
+    "Train a GAN on dreams; a training that was stopped goes on. Returns a `Gan`, raises `DeepDreamError`. Its sheets become a film, <name>.mp4."
     import keras
     settings, path = GanSettings(**settings), Path(path).expanduser()
     settings.check()
@@ -378,6 +378,7 @@ def train_gan(
     made = Gan({"name": path.stem, "settings": asdict(settings), "pictures": len(pictures), "history": training.history},
                model.averaged, [np.asarray(one) for one in _learnt(model.critic, settings)])
     save_gan(made, path)
+    save_film([load_image(training.sheet(epoch + 1)) for epoch in range(len(training.history))], path.with_suffix(".mp4"), 10)
     return made
 
 def _finished(training, minutes):
@@ -403,10 +404,11 @@ def _fit(training, model, pictures, minutes, progress):
         watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(), on_epoch_end=after_epoch)
         model.fit(_epoch_batches(pictures, settings.batch, settings.seed, done), steps_per_epoch=steps, initial_epoch=done, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=[watch])
 
-# %% ../nbs/12_gan_dreams.ipynb #9bc19f04
+# %% ../nbs/12_gan_dreams.ipynb #c329df52
 def channel_means(network, name, images):
     "For each image (H, W, 3) the mean of each of a layer's channels: (N, C)."
-    return np.stack([np.asarray(float_features(network.features([name])(image[None]), name)).mean(axis=(0, 1, 2)) for image in images])
+    model = network.features([name])
+    return np.stack([np.asarray(model.predict_on_batch(image[None])[name], "float32").mean(axis=(0, 1, 2)) for image in images])
 
 def cosine_spread(features):
     "How unlike each other pictures are: 1 less the mean cosine between their features (N, C)."
