@@ -28,7 +28,7 @@ setup(
     ],
     packages=["deepdream_nb", "deepdream_nb.data"],
     package_dir={"deepdream_nb.data": "data"},
-    package_data={"deepdream_nb.data": ["*.jpg", "*.txt", "*.md", "filters/*.filter", "filters/*.jpg"]},
+    package_data={"deepdream_nb.data": ["*.jpg", "*.txt", "*.md", "filters/*.filter", "filters/*.jpg", "gans/*.gan"]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
     extras_require={key.removesuffix("_requirements"): value.split() for key, value in settings.items() if key.endswith("_requirements")},

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['app', 'usual_objective', 'dream', 'zoom', 'style', 'layers', 'recipe', 'replay_command', 'dataset', 'retrain_command',
-           'fast_command', 'train_command', 'panels_command', 'outcome']
+           'fast_command', 'train_command', 'gan_command', 'train_gan_command', 'panels_command', 'outcome']
 
 # %% ../nbs/15_cli.ipynb #9a9cc0da
 import json
+import math
 import sys
 import time
 from dataclasses import asdict, replace
@@ -339,6 +340,7 @@ def retrain_command(
     print(f"Dream with it:  deepdream dream photo.jpg --network {path} --objective 'logit(\"{made.classes[0]}\")'")
 
 # %% ../nbs/15_cli.ipynb #54fa2ea2
+from .gan import *
 from .generators import *
 
 def _filter(text):
@@ -425,6 +427,53 @@ def train_command(
     last = [value for _, value in made.card["history"][-50:]]
     print(f"{path}  {path.stat().st_size / 1e6:.2f} MB, {steps} steps, alignment {sum(last) / len(last):.2f}, {time.perf_counter() - begun:.0f} s; its progress: {path.with_suffix('.progress.jpg')}")
     print(f"Dream with it:  deepdream fast photo.jpg --filter {path}")
+
+# %% ../nbs/15_cli.ipynb #6a1be7f3
+@app.command("gan", epilog="Example:  deepdream gan --seed 7 --out d.png")
+def gan_command(
+    gan: Annotated[str, typer.Option(help="The GAN that draws: its name or file.")] = "dreams",
+    seed: Annotated[int, typer.Option(min=0, help="Of the latent; another one draws another picture.")] = 0,
+    count: Annotated[int, typer.Option(min=1, max=400, help="So many pictures, on one sheet.")] = 1,
+    objective: Annotated[Optional[str], typer.Option(help="Climb this objective of the embedded network, through the GAN. [default: none]", show_default=False)] = None,
+    steps: Annotated[int, typer.Option(min=0, help="Of the climb.")] = 60,
+    finish: Annotated[Optional[str], typer.Option(help="Dream on the enlarged picture by this recipe, such as default or swirls. [default: none]", show_default=False)] = None,
+    size: Annotated[int, typer.Option(min=16, max=2048, help="Pixels of each picture's sides.")] = 256,
+    out: Annotated[str, typer.Option(help="Where to save the picture.")] = "gan.png",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+):
+    "Draw dreams out of nothing but numbers, with a GAN of lesson 12."
+    path, start = _output_path(out, "gan.png", force, ""), time.perf_counter()
+    artist = load_gan(gan)
+    latents = artist.latents(count, seed)
+    if objective: latents = latent_dream(artist, load_network(), objective, latents, steps)
+    pictures = enlarged(artist(latents), size)
+    if finish: pictures = [make_dream(picture, finish, progress=False).image for picture in pictures]
+    note = {"deepdream_gan": artist.name, "seed": seed, "count": count, **({"objective": objective, "steps": steps} if objective else {}), **({"finish": finish} if finish else {})}
+    save_image(picture_sheet(pictures, math.ceil(count ** 0.5)), path, note=json.dumps(note), overwrite=force)
+    print(f"{path}  {count} of {size}x{size} pixels, seed {seed}, {time.perf_counter() - start:.1f} s")
+
+# %% ../nbs/15_cli.ipynb #92c85d0e
+@app.command("train-gan", epilog="Example:  deepdream train-gan dreams --out my.gan --minutes 30")
+def train_gan_command(
+    dreams: Annotated[str, typer.Argument(help="A folder of dreams that `deepdream dataset` made, or of any pictures.")],
+    out: Annotated[str, typer.Option(help="Where to save the GAN: <name>.gan; its epochs go into <name>.epochs.")] = "my.gan",
+    minutes: Annotated[Optional[float], typer.Option(help="Stop after so many minutes of the processor. [default: no limit]", show_default=False)] = None,
+    epochs: Annotated[int, typer.Option(help="Stop after so many epochs.")] = 10_000,
+    size: Annotated[int, typer.Option(help="Pixels of the pictures: 32, 64, 128 or 256.")] = 64,
+    width: Annotated[int, typer.Option(help="Channels of the largest maps.")] = 32,
+    critic: Annotated[str, typer.Option(help="pretrained: sees through the embedded network; own: learns all by itself.")] = "pretrained",
+    rate: Annotated[float, typer.Option(help="The learning rate of both networks.")] = 1e-3,
+    batch: Annotated[int, typer.Option(help="Pictures a step.")] = 16,
+    limit: Annotated[Optional[int], typer.Option(help="Learn from so many pictures at most. [default: all]", show_default=False)] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, latents and order.")] = 0,
+):
+    "Train a GAN on dreams; stopped, it goes on after the last epoch that was finished."
+    begun, path = time.perf_counter(), Path(out)
+    penalty = 0.05 if critic == "own" else 0.0
+    try: made = train_gan(dreams, path, limit, minutes, epochs=epochs, size=size, width=width, critic=critic, penalty=penalty, rate=rate, critic_rate=rate, batch=batch, seed=seed)
+    except KeyboardInterrupt: raise _Interrupted(f"interrupted; the same command goes on from {path.with_suffix('.epochs')}")
+    print(f"{path}  {path.stat().st_size / 1e6:.2f} MB, {len(made.card['history'])} epochs of {made.card['pictures']} pictures, {time.perf_counter() - begun:.0f} s; sheets: {path.with_suffix('.epochs')}")
+    print(f"Draw with it:  deepdream gan --gan {path} --count 16 --seed 7")
 
 # %% ../nbs/15_cli.ipynb #5e14f002
 @app.command("panels", epilog="Example:  deepdream panels --port 8870")

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FolderError', 'find_photos', 'squared', 'pair_names', 'Plan', 'read_plan', 'claim', 'read_manifest', 'Manifest',
-           'dream_batch', 'Here', 'finished', 'FolderRun', 'dream_folder', 'dreams_folder', 'pairs', 'dask_executor',
-           'executor_for']
+           'dream_batch', 'Here', 'finished', 'FolderRun', 'dream_folder', 'dreams_folder', 'pairs', 'is_pairs',
+           'part_pictures', 'dask_executor', 'executor_for']
 
 # %% ../nbs/10_folder_dreams.ipynb #2265d84a
 import json
@@ -27,6 +27,7 @@ from .objectives import *
 from .octaves import *
 from .guides import *
 from .recipes import *
+from .datasets import part_of
 
 # %% ../nbs/10_folder_dreams.ipynb #5c6c2e44
 class FolderError(DeepDreamError):
@@ -289,6 +290,19 @@ def pairs(target):
     names = sorted(name for name, entry in read_manifest(target).items() if entry["status"] == "done")
     if not names: raise FolderError(f"no dream in {target} is finished yet")
     return [(Path(target) / "input" / name, Path(target) / "dream" / name) for name in names]
+
+# %% ../nbs/10_folder_dreams.ipynb #6be2d1f4
+def is_pairs(folder):
+    "Does a folder hold a data set of pairs?"
+    return (Path(folder).expanduser() / "dataset.json").is_file()
+
+def part_pictures(folder, part=None):
+    "The pictures of a folder, as paths (photo, dream) if it holds pairs, else (picture,): all, or those of a part (train, validation, test); see `part_of`."
+    folder = Path(folder).expanduser()
+    if is_pairs(folder): found = {one.relative_to(folder / "input"): (one, two) for one, two in pairs(folder)}
+    else: found = {path.relative_to(folder): (path,) for path in find_photos(folder)}
+    def one_ending(name): return name.with_suffix(".jpg").as_posix()  # a pair is a .png, its photo may be none
+    return [paths for name, paths in found.items() if part is None or part_of(one_ending(name)) == part]
 
 # %% ../nbs/10_folder_dreams.ipynb #9fb8749c
 @contextmanager

@@ -32,6 +32,7 @@ from .octaves import *
 from .recipes import *
 from .datasets import *
 from .folders import *
+from .gan import *
 
 # %% ../nbs/13_dream_generators.ipynb #523fbf8b
 class GeneratorError(DeepDreamError):
@@ -159,10 +160,7 @@ class Generator:
 
     def save(self, path):
         "Write the filter, its weights in half precision, atomically; returns the path."
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, card=json.dumps(self.card), **{f"w{number:03}": weight.astype("float16") for number, weight in enumerate(self.model.get_weights())})
-        write_atomically(path, buffer.getvalue())
-        return Path(path)
+        return write_weights(path, self.card, self.model.get_weights())
 
 # %% ../nbs/13_dream_generators.ipynb #dd185683
 def filter_names():
@@ -176,18 +174,12 @@ def _filter_path(source):
     if path.suffix != ".filter" or not path.is_file(): raise GeneratorError(f"there is no filter {str(source)!r}; {closest(source, filter_names())}, or a file that train-filter made")
     return path
 
-def _read_filter(path):
-    "Card and weights of a filter file; raises `GeneratorError` if it is damaged."
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            return json.loads(str(found["card"])), [found[name].astype("float32") for name in sorted(found.files) if name != "card"]
-    except Exception: raise GeneratorError(f"{path.name} is no dream filter, or a damaged one") from None
-
 def load_generator(source):
     "The dream filter of a name (see `filter_names`) or a file, or a mixture {name: weight}; raises `GeneratorError`."
     if isinstance(source, dict): return Mixture({load_generator(name): weight for name, weight in source.items()})
     path = _filter_path(source)
-    card, weights = _read_filter(path)
+    try: card, weights = read_weights(path)
+    except NetworkError: raise GeneratorError(f"{path.name} is no dream filter, or a damaged one") from None
     try:
         for size, most in ((card["channels"], 1024), (card["blocks"], 64), (card["rounds"], 10), (card["gains"], 10)):  # a stranger's card might want a network that fills the memory
             if not all(0 <= number <= most for number in size) or len(size) > 50: raise ValueError
@@ -267,13 +259,8 @@ def watch_teacher(recipe, network, photos):
 # %% ../nbs/13_dream_generators.ipynb #fcd6dfc6
 def training_photos(folder, part, limit, dreamt=False):
     "Photos (and their dreams, `dreamt`) of a part (train, validation, test) of a folder as arrays of bytes; of a folder of pairs, or of photos."
-    folder = Path(folder).expanduser()
-    if (folder/"dataset.json").is_file(): found = {one.relative_to(folder/"input").as_posix(): (one, two) for one, two in pairs(folder)}
-    elif dreamt: raise GeneratorError(f"{folder} holds no pairs; `deepdream dataset` makes them")
-    else: found = {path.relative_to(folder).as_posix(): (path,) for path in find_photos(folder)}
-    def one_ending(name): return Path(name).with_suffix(".jpg").as_posix()  # a pair is a .png, its photo may be none
-    chosen = [paths for name, paths in found.items() if part_of(one_ending(name)) == part][:limit]
-    return [tuple(_small_bytes(path) for path in (paths if dreamt else paths[:1])) for paths in chosen]
+    if dreamt and not is_pairs(folder): raise GeneratorError(f"{folder} holds no pairs; `deepdream dataset` makes them")
+    return [tuple(_small_bytes(path) for path in (paths if dreamt else paths[:1])) for paths in part_pictures(folder, part)[:limit]]
 
 def _small_bytes(path): return np.asarray(to_picture(load_image(path, max_side=400, upright=False)))
 
@@ -522,17 +509,10 @@ def disturbances(seed=0):
             "x 1.25": lambda image: scaled(image, 1.25), "JPEG 75": jpeg}
 
 # %% ../nbs/13_dream_generators.ipynb #06b5e43a
-def _mean_features(network, names, images):
-    "For each image the means of the layers' channels, joined and each layer divided by its size: (N, C)."
-    found = [network.features(names)(image[None]) for image in images]
-    joined = [np.stack([np.asarray(float_features(one, name)).mean(axis=(0, 1, 2)) for one in found]) for name in names]
-    return np.concatenate([part / np.sqrt(np.mean(part ** 2)) for part in joined], axis=1)
-
 def variety(network, names, dreams):
-    "How unlike each other pictures are to a network: 1 less the mean cosine between their mean features."
-    found = _mean_features(network, names, dreams)
-    units = found / np.linalg.norm(found, axis=1, keepdims=True)
-    return float(1 - (units @ units.T)[np.triu_indices(len(units), 1)].mean())
+    "How unlike each other pictures are to a network: 1 less the mean cosine between their mean features, each layer divided by its size."
+    joined = [channel_means(network, name, dreams) for name in names]
+    return cosine_spread(np.concatenate([part / np.sqrt(np.mean(part ** 2)) for part in joined], axis=1))
 
 def feature_distance(network, names, one, other):
     "The mean distance of two batches of pictures in the layers, place by place and relative to the second's size."

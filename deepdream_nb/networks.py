@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['preprocessings', 'tensorflow', 'NetworkError', 'closest', 'imagenet_classes', 'probe_preprocessing', 'LayerInfo',
            'layer_table', 'Network', 'application_networks', 'resolve_dtype', 'load_network', 'preprocessing_map',
-           'main_layers', 'markdown_table', 'classify', 'save_network']
+           'main_layers', 'markdown_table', 'classify', 'save_network', 'write_weights', 'read_weights']
 
 # %% ../nbs/01_networks.ipynb #7bf9305c
 import difflib
@@ -542,3 +542,18 @@ def save_network(
         with zipfile.ZipFile(part, "a") as archive: archive.writestr("classes.json", json.dumps(list(classes)))
         write_atomically(path, part.read_bytes())
     return Path(path)
+
+# %% ../nbs/01_networks.ipynb #7d40b9e6
+def write_weights(path, card, weights):
+    "Write a small network's card (a dictionary for JSON) and its weights (arrays), in half precision, atomically; returns the path."
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, card=json.dumps(card), **{f"w{number:03}": weight.astype("float16") for number, weight in enumerate(weights)})
+    write_atomically(path, buffer.getvalue())
+    return Path(path)
+
+def read_weights(path):
+    "The card and the weights (float32) of a file of `write_weights`; raises `NetworkError` if it is another or damaged."
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            return json.loads(str(found["card"])), [found[name].astype("float32") for name in sorted(found.files) if name != "card"]
+    except Exception: raise NetworkError(f"{Path(path).name} holds no weights of a small network, or is damaged") from None

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RetrainingError', 'Photos', 'photo_parts', 'pooled_features', 'photo_weights', 'train_head', 'wilson', 'Score',
-           'score', 'with_head', 'layer_rates', 'endless_batches', 'Retraining', 'retrain', 'linear_cka', 'Drift',
-           'drift', 'small_cnn']
+           'score', 'with_head', 'layer_rates', 'endless_batches', 'Retraining', 'training_state', 'retrain',
+           'linear_cka', 'Drift', 'drift', 'small_cnn']
 
 # %% ../nbs/11_inception_retraining.ipynb #05dbfe83
 import hashlib
@@ -197,7 +197,7 @@ def _keep_stage(training, model, values, trainer=None):
     "Write down the network after an epoch, and what is needed to go on from there."
     number = len(training.history)
     save_network(model, training.stage(number), training.classes)
-    if trainer: write_atomically(_state(training, number), _saved_state(trainer))
+    if trainer: write_atomically(_state(training, number), training_state(trainer))
     training.history.append({name: round(float(value), 5) for name, value in values.items()})
     write_atomically(training.folder/"log.json", json.dumps({"settings": training.settings, "history": training.history}, indent=1).encode())
     for older in training.folder.glob("*.weights.h5"):
@@ -205,8 +205,8 @@ def _keep_stage(training, model, values, trainer=None):
 
 def _state(training, number): return training.folder/f"{number:02}.weights.h5"
 
-def _saved_state(trainer):
-    "The bytes of a model's and its optimiser's variables."
+def training_state(trainer):
+    "The bytes of a model's and its optimisers' variables, as `load_weights` reads them."
     with tempfile.TemporaryDirectory() as folder:
         trainer.save_weights(Path(folder)/"state.weights.h5")
         return (Path(folder)/"state.weights.h5").read_bytes()

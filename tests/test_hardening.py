@@ -589,8 +589,8 @@ def test_wheel_from_the_sdist_holds_all_that_a_dream_needs(tmp_path):
     with zipfile.ZipFile(build(next(tmp_path.glob("deepdream_nb-*")), "wheel")) as archive: archive.extractall(tmp_path / "site")
     names = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*") if path.is_file() and ".dist-info" not in path.as_posix()}
     modules = {f"deepdream_nb/{path.name}" for path in (root / "deepdream_nb").glob("*.py")}
-    data = {f"deepdream_nb/data/{path.relative_to(root / 'data').as_posix()}" for pattern in ("*.jpg", "*.txt", "*.md", "filters/*") for path in (root / "data").glob(pattern)}
-    assert names == modules | data and {"deepdream_nb/data/filters/swirls.filter", "deepdream_nb/data/cat.jpg", "deepdream_nb/data/imagenet_classes.txt"} < names
+    data = {f"deepdream_nb/data/{path.relative_to(root / 'data').as_posix()}" for pattern in ("*.jpg", "*.txt", "*.md", "filters/*", "gans/*") for path in (root / "data").glob(pattern)}
+    assert names == modules | data and {"deepdream_nb/data/filters/swirls.filter", "deepdream_nb/data/gans/dreams.gan", "deepdream_nb/data/cat.jpg", "deepdream_nb/data/imagenet_classes.txt"} < names
     assert "deepdream = deepdream_nb.command:main" in next((tmp_path / "site").glob("*/entry_points.txt")).read_text()
     script = "from deepdream_nb.generators import filter_names; from deepdream_nb.images import load_image, sample; print(filter_names(), load_image(sample()).shape, sample())"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path / "dist", env={**os.environ, "PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True)
