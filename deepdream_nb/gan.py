@@ -8,11 +8,9 @@ __all__ = ['LOSSES', 'GanError', 'small_pictures', 'dcgan', 'resize_networks', '
            'train_gan', 'channel_means', 'cosine_spread', 'kernel_distance', 'copied_share', 'Ruler', 'walk',
            'latent_dream', 'enlarged', 'autoencoder', 'train_autoencoder']
 
-# %% ../nbs/12_gan_dreams.ipynb #37532a35
+# %% ../nbs/12_gan_dreams.ipynb #4ae6dfd0
 import hashlib
 import json
-import re
-import tempfile
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -38,20 +36,25 @@ def small_pictures(folder, size=64, part=None, limit=None, dreams=True):
     if not found: raise GanError(f"there is no picture{f' for {part}' if part else ''} in {folder}")
     return np.stack([np.clip(squared(load_image(paths[-1 if dreams else 0]), size), 0, 1) for paths in found])
 
-# %% ../nbs/12_gan_dreams.ipynb #207045ea
+# %% ../nbs/12_gan_dreams.ipynb #d073ee53
 def _stages(size):
     "How often 4 pixels are doubled to make `size`; raises `GanError`."
     if size not in (32, 64, 128, 256): raise GanError(f"a GAN draws pictures of 32, 64, 128 or 256 pixels, not {size!r}")
     return (size // 4).bit_length() - 1
+
+def _first_maps(size, latent, width):
+    "The input for latents, the maps of 4 x 4 places that a dense layer makes of it, and how often they will be doubled."
+    import keras
+    from keras import layers
+    z, count = keras.Input((latent,)), _stages(size)
+    return z, layers.Reshape((4, 4, width << count - 1))(layers.Dense(16 * width << count - 1, use_bias=False)(z)), count
 
 def dcgan(size=64, latent=256, width=32):
     "The generator, from latents (N, latent) to (N, size, size, 3) in [0, 1], and the critic of a DCGAN (Radford et al., 2015), as Keras models."
     tensorflow()
     import keras
     from keras import layers
-    count = _stages(size)
-    z = keras.Input((latent,))
-    x = layers.Reshape((4, 4, width << count - 1))(layers.Dense(16 * width << count - 1, use_bias=False)(z))
+    z, x, count = _first_maps(size, latent, width)
     for number in reversed(range(count)):
         x = layers.ReLU()(layers.BatchNormalization()(x))
         last = number == 0
@@ -64,15 +67,13 @@ def dcgan(size=64, latent=256, width=32):
         y = layers.Dropout(0.3)(layers.LeakyReLU(0.2)(y))
     return keras.Model(z, layers.Rescaling(0.5, 0.5)(x)), keras.Model(picture, layers.Dense(1)(layers.Flatten()(y)), name="critic")
 
-# %% ../nbs/12_gan_dreams.ipynb #e445389e
+# %% ../nbs/12_gan_dreams.ipynb #392c4c9e
 def resize_networks(size=64, latent=128, width=32):
     "As `dcgan`, with enlarged maps in place of transposed convolutions, and a critic without batch normalisation that takes pictures of any size from `size` on."
     tensorflow()
     import keras
     from keras import layers
-    count = _stages(size)
-    z = keras.Input((latent,))
-    x = layers.Reshape((4, 4, width << count - 1))(layers.Dense(16 * width << count - 1, use_bias=False)(z))
+    z, x, count = _first_maps(size, latent, width)
     for number in reversed(range(count)):
         x = layers.UpSampling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
         x = layers.Conv2D(width << number >> 1, 3, padding="same", use_bias=False)(x)
@@ -165,10 +166,31 @@ def _networks(settings):
     own = {"resize": resize_networks, "dcgan": dcgan}[settings.networks](settings.size, settings.latent, settings.width)
     return own if settings.critic == "own" else (own[0], pretrained_critic(load_network(), settings.width))
 
-# %% ../nbs/12_gan_dreams.ipynb #9db0c12a
+# %% ../nbs/12_gan_dreams.ipynb #28312e91
+def _train_step(gan, settings, real):
+    "One step of the critic and one of the generator on real pictures (N, size, size, 3); returns their mean losses, by name."
+    tf, step = tensorflow(), gan.optimizer.iterations
+    def seed(which): return tf.stack([settings.seed, 100 * tf.cast(step, "int32") + which])  # of the step alone, so that a training that goes on does the same
+    def view(images, which): return disturbed(images, seed(which)) if settings.disturb else images
+    critic_loss, generator_loss = LOSSES[settings.loss]()
+    latents = tf.random.stateless_normal([tf.shape(real)[0], settings.latent], seed(0))
+    with tf.GradientTape(persistent=True) as tape:
+        drawn = gan.generator(latents, training=True)
+        seen = view(real, 10)
+        loss = tf.reduce_mean(critic_loss(gan.critic(seen, training=True), gan.critic(view(tf.stop_gradient(drawn), 20), training=True)))
+        if settings.penalty: loss += settings.penalty * _steepness(gan.critic, seen[:settings.batch // 4 or 1])
+    gan.critic_optimizer.apply(tape.gradient(loss, gan.critic.trainable_variables), gan.critic.trainable_variables)
+    with tape: wanted = tf.reduce_mean(generator_loss(gan.critic(view(drawn, 30), training=True)))
+    gan.optimizer.apply(tape.gradient(wanted, gan.generator.trainable_variables), gan.generator.trainable_variables)
+    memory = tf.minimum(settings.memory, 1 - 10 / (tf.cast(step, "float32") + 10))  # short at first, so that the start is soon forgotten
+    for mean, now in zip(gan.averaged.variables, gan.generator.variables): mean.assign(now + memory * (mean - now))
+    for tracker, value in zip(gan.trackers, (loss, wanted)): tracker.update_state(value)
+    return {tracker.name: tracker.result() for tracker in gan.trackers}
+
+# %% ../nbs/12_gan_dreams.ipynb #eaac4be6
 def dream_gan(settings):
     "A `keras.Model` that trains `generator`, `critic` and `averaged`, the running mean of the generator, on batches (N, size, size, 3) in [0, 1]."
-    tf = tensorflow()
+    tensorflow()
     import keras
 
     class DreamGan(keras.Model):
@@ -187,24 +209,7 @@ def dream_gan(settings):
             super().compile(_adam(settings.rate, settings.momentum, self.generator), jit_compile=False)
             self.critic_optimizer = _adam(settings.critic_rate, settings.momentum, self.critic)
 
-        def train_step(self, data):
-            real = keras.utils.unpack_x_y_sample_weight(data)[0]
-            step, view = self.optimizer.iterations, disturbed if settings.disturb else lambda images, seed: images
-            def seed(which): return tf.stack([settings.seed, 100 * tf.cast(step, "int32") + which])  # of the step alone, so that a training that goes on does the same
-            critic_loss, generator_loss = LOSSES[settings.loss]()
-            latents = tf.random.stateless_normal([tf.shape(real)[0], settings.latent], seed(0))
-            with tf.GradientTape(persistent=True) as tape:
-                drawn = self.generator(latents, training=True)
-                seen = view(real, seed(10))
-                loss = tf.reduce_mean(critic_loss(self.critic(seen, training=True), self.critic(view(tf.stop_gradient(drawn), seed(20)), training=True)))
-                if settings.penalty: loss += settings.penalty * _steepness(self.critic, seen[:settings.batch // 4 or 1])
-            self.critic_optimizer.apply(tape.gradient(loss, self.critic.trainable_variables), self.critic.trainable_variables)
-            with tape: wanted = tf.reduce_mean(generator_loss(self.critic(view(drawn, seed(30)), training=True)))
-            self.optimizer.apply(tape.gradient(wanted, self.generator.trainable_variables), self.generator.trainable_variables)
-            memory = tf.minimum(settings.memory, 1 - 10 / (tf.cast(step, "float32") + 10))  # short at first, so that the start is soon forgotten
-            for mean, now in zip(self.averaged.variables, self.generator.variables): mean.assign(now + memory * (mean - now))
-            for tracker, value in zip(self.trackers, (loss, wanted)): tracker.update_state(value)
-            return {tracker.name: tracker.result() for tracker in self.trackers}
+        def train_step(self, data): return _train_step(self, settings, keras.utils.unpack_x_y_sample_weight(data)[0])
 
     gan = DreamGan()
     gan.compile()
