@@ -36,7 +36,7 @@ def small_pictures(folder, size=64, part=None, limit=None, dreams=True):
     if not found: raise GanError(f"there is no picture{f' for {part}' if part else ''} in {folder}")
     return np.stack([np.clip(squared(load_image(paths[-1 if dreams else 0]), size), 0, 1) for paths in found])
 
-# %% ../nbs/12_gan_dreams.ipynb #d073ee53
+# %% ../nbs/12_gan_dreams.ipynb #cf8d1ab5
 def _stages(size):
     "How often 4 pixels are doubled to make `size`; raises `GanError`."
     if size not in (32, 64, 128, 256): raise GanError(f"a GAN draws pictures of 32, 64, 128 or 256 pixels, not {size!r}")
@@ -48,6 +48,11 @@ def _first_maps(size, latent, width):
     from keras import layers
     z, count = keras.Input((latent,)), _stages(size)
     return z, layers.Reshape((4, 4, width << count - 1))(layers.Dense(16 * width << count - 1, use_bias=False)(z)), count
+
+def _leaky(x, name=None):
+    "A leaky ReLU: the larger of maps and a fifth of them. Keras's own layer makes TensorFlow complain of a fusion that fails."
+    from keras import layers
+    return layers.Maximum(name=name)([x, layers.Rescaling(0.2)(x)])
 
 def dcgan(size=64, latent=256, width=32):
     "The generator, from latents (N, latent) to (N, size, size, 3) in [0, 1], and the critic of a DCGAN (Radford et al., 2015), as Keras models."
@@ -64,10 +69,10 @@ def dcgan(size=64, latent=256, width=32):
     for number in range(count):
         y = layers.Conv2D(width << number, 5, strides=2, padding="same", name=f"conv{number + 1}")(y)
         if number: y = layers.BatchNormalization()(y)
-        y = layers.Dropout(0.3)(layers.LeakyReLU(0.2)(y))
+        y = layers.Dropout(0.3)(_leaky(y))
     return keras.Model(z, layers.Rescaling(0.5, 0.5)(x)), keras.Model(picture, layers.Dense(1)(layers.Flatten()(y)), name="critic")
 
-# %% ../nbs/12_gan_dreams.ipynb #392c4c9e
+# %% ../nbs/12_gan_dreams.ipynb #278efc79
 def resize_networks(size=64, latent=128, width=32):
     "As `dcgan`, with enlarged maps in place of transposed convolutions, and a critic without batch normalisation that takes pictures of any size from `size` on."
     tensorflow()
@@ -82,7 +87,7 @@ def resize_networks(size=64, latent=128, width=32):
     picture = keras.Input((None, None, 3))
     y = layers.Rescaling(2.0, -1.0)(picture)
     for number in range(count):
-        y = layers.LeakyReLU(0.2, name=f"stage{number + 1}")(layers.Conv2D(width << number, 4, strides=2, padding="same")(y))
+        y = _leaky(layers.Conv2D(width << number, 4, strides=2, padding="same")(y), f"stage{number + 1}")
     scores = layers.GlobalAveragePooling2D()(layers.Conv2D(1, 4)(y))  # one place at `size` pixels
     return keras.Model(z, layers.Rescaling(0.5, 0.5)(x)), keras.Model(picture, scores, name="critic")
 
@@ -115,7 +120,7 @@ def disturbed(images, seed):
     down, across = [tf.abs(places - middle[:, axis:axis + 1]) < size // 4 for axis in (0, 1)]
     return tf.where((down[:, :, None] & across[:, None])[..., None], 0.0, images)
 
-# %% ../nbs/12_gan_dreams.ipynb #271c7c0a
+# %% ../nbs/12_gan_dreams.ipynb #72159d1b
 def pretrained_critic(network, width=32, names=("pool1", "fire3", "fire5", "fire9")):
     "A critic that sees through layers of a `Network`, which stay as they are, with a small head on each (projected GAN: Sauer et al., 2021); scores (N, places)."
     import keras
@@ -125,7 +130,7 @@ def pretrained_critic(network, width=32, names=("pool1", "fire3", "fire5", "fire
     seen = eyes(load_image(sample("raccoon"), max_side=128)[None])
     for name, features in eyes.output.items():
         x = layers.Rescaling(1 / float(np.sqrt(np.mean(np.square(seen[name])))))(features)
-        for size in (1, 3): x = layers.LeakyReLU(0.2)(layers.Conv2D(2 * width, size, padding="same")(x))
+        for size in (1, 3): x = _leaky(layers.Conv2D(2 * width, size, padding="same")(x))
         scores.append(layers.Flatten()(layers.Conv2D(1, 1, name=f"score_{name}")(x)))
     return keras.Model(eyes.input, layers.Concatenate()(scores), name="critic")
 
@@ -359,7 +364,7 @@ def _epoch_batches(pictures, batch, seed, epoch):
             yield (np.where(mirrored[chosen][:, None, None, None], pictures[chosen][:, :, ::-1], pictures[chosen]),)
         epoch += 1
 
-# %% ../nbs/12_gan_dreams.ipynb #3db0806c
+# %% ../nbs/12_gan_dreams.ipynb #31cf326b
 def train_gan(
     folder,           # of dreams: one that `dream_folder` made, or of any pictures
     path,             # of the result: <name>.gan; the epochs go into the folder <name>.epochs beside it
@@ -369,13 +374,14 @@ def train_gan(
     **settings,       # see `GanSettings`
 ):
     "Train a GAN on dreams; a training that was stopped goes on. Returns a `Gan`, raises `DeepDreamError`. Its sheets become a film, <name>.mp4."
-    import keras
     settings, path = GanSettings(**settings), Path(path).expanduser()
     settings.check()
     if path.suffix != ".gan" or not path.parent.is_dir(): raise GanError(f"{path} is not a path <folder>/<name>.gan in a folder that exists")
     pictures = small_pictures(folder, settings.size, "train" if is_pairs(folder) else None, limit)
     if len(pictures) < settings.batch: raise GanError(f"{len(pictures)} pictures are too few for batches of {settings.batch}")
     training = GanTraining(path, settings, hashlib.sha256(pictures.tobytes()).hexdigest())
+    tensorflow()
+    import keras
     keras.utils.set_random_seed(settings.seed)
     model = dream_gan(settings)
     if training.history: training.restore(model)
