@@ -160,6 +160,7 @@ def dream(
         with undisturbed():
             save_dream(made, path, overwrite=force)
             part.unlink(missing_ok=True)
+            for written in (path, part): remove_leftovers(path.parent, written.name)
     except KeyboardInterrupt: raise _Interrupted("interrupted; the same command with --resume goes on" if part.is_file() else "interrupted")
     height, width = made.image.shape[:2]
     end = time.perf_counter()

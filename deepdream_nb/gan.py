@@ -313,6 +313,7 @@ class GanTraining:
         except (OSError, ValueError): raise GanError(f"the log in {self.folder.name} cannot be read; remove the folder to start anew") from None
         other = [name for name in plan if name != "epochs" and found["plan"].get(name) != plan[name]]  # more epochs may be asked for
         if other: raise GanError(f"{self.folder.name} is of a training with other {', '.join(other)}; remove it, or give the result another name")
+        remove_leftovers(self.folder)
         self.plan, self.history = plan, found["history"]  # of each epoch: losses, spread, processor seconds
 
     def state(self, epoch): return self.folder/f"{epoch:05}.weights.h5"

@@ -428,6 +428,7 @@ def train_generator(
         made.save(path)
         progress_sheet(training, path)
         part.unlink(missing_ok=True)
+        remove_leftovers(part.parent, part.name)
     return made
 
 def _begin(recipe, network, shown, settings, start, learnt):

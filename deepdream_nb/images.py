@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['data_folder', 'sample', 'DeepDreamError', 'ImageError', 'to_path', 'check_image', 'resize', 'fit', 'load_image',
-           'show', 'figure_jpeg', 'compare', 'progress_bar', 'check_suffix', 'write_atomically', 'save_image',
-           'to_picture', 'read_note', 'image_hash']
+           'show', 'figure_jpeg', 'compare', 'progress_bar', 'check_suffix', 'write_atomically', 'remove_leftovers',
+           'save_image', 'to_picture', 'read_note', 'image_hash']
 
 # %% ../nbs/00_images.ipynb #dd7964eb
+import glob
 import hashlib
 import io
 import os
@@ -263,6 +264,10 @@ def _put_new(temporary, path):
     except OSError:  # a file system without links, such as exFAT: the name is taken by an empty file first
         os.close(os.open(path, os.O_CREAT | os.O_EXCL))
         os.replace(temporary, path)
+
+def remove_leftovers(folder, name="*"):
+    "Remove what killed processes left half-written in a folder of the file `name`, or of any."
+    for part in Path(folder).glob(f".{name if name == '*' else glob.escape(name)}.{'[0-9a-f]' * 8}"): _remove(part)
 
 def _remove(path):
     "Remove a file if it is there and can be removed."

@@ -431,6 +431,7 @@ def make_zoom(
 def _first_frame(photo, recipe, network, folder, factor, progress, pictures):
     "The first frame of a film, made if it is not there; raises `RecipeError` if the folder is of another film."
     start = folder / "00000.png"
+    remove_leftovers(folder)
     if start.is_file():
         found, wanted = read_record(start), _record(recipe, network, load_image(photo), _load_pictures(pictures))
         same = all(getattr(found, name) == getattr(wanted, name) for name in ("fingerprint", "photo", "pictures")) and replace(found.recipe, tile=recipe.tile) == wanted.recipe

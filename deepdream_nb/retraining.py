@@ -175,6 +175,7 @@ class Retraining:
         except OSError as error: raise RetrainingError(f"cannot make the folder {self.folder}: {error.strerror}") from None
         try: found = json.loads((self.folder/"log.json").read_text()) if (self.folder/"log.json").exists() else {"settings": settings, "history": []}
         except (OSError, ValueError): raise RetrainingError(f"the log in {self.folder.name} cannot be read; remove the folder to start anew") from None
+        remove_leftovers(self.folder)
         other = [name for name in settings if found["settings"].get(name) != settings[name]]
         if other: raise RetrainingError(f"{self.folder.name} is of a training with other {', '.join(other)}; remove it, or give the result another name")
         self.history = found["history"]  # a dictionary for each stage: accuracy and loss, and the same with val_

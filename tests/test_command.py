@@ -204,6 +204,7 @@ def test_killed_dream_is_resumed_to_the_same_bytes(deepdream, tmp_path, uninterr
     while process.poll() is None and not (tmp_path / "cat.dream.png.part").is_file(): time.sleep(0.05)
     process.kill()
     assert process.wait() == -signal.SIGKILL
+    (tmp_path / ".cat.dream.png.part.0123abcd").write_bytes(b"PK")  # as if killed while writing
     _ends_the_same(deepdream, tmp_path, uninterrupted)
 
 
@@ -212,6 +213,7 @@ def test_zoom_goes_on_where_it_was_stopped(deepdream, tmp_path):
     status, screen = _stopped(tmp_path, film, rb"frames: [^\r]*\D(?:[3-9]|1\d)/20")
     assert status == 130 and screen.splitlines()[-1] == "deepdream: interrupted; the same command goes on with the frames in a.frames"
     assert not (tmp_path / "a.gif").exists() and 3 <= len(list((tmp_path / "a.frames").glob("*.png"))) < 20
+    (tmp_path / "a.frames" / ".00003.png.0123abcd").write_bytes(b"PNG")  # as if killed while writing
     done = deepdream(*film)
     assert done.returncode == 0 and "20 frames" in done.stdout and "a.frames" in done.stdout, done.stderr
     assert deepdream(*film[:-1], "b.gif").returncode == 0

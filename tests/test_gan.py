@@ -67,8 +67,9 @@ def test_stopped_training_ends_with_the_same_weights(album, signum, status):
     said = running.communicate(timeout=60)[1]
     assert running.returncode == status and not (album / f"{name}.gan").exists()
     if signum == signal.SIGINT: assert f"interrupted; the same command goes on from {name}.epochs" in said
+    (log.parent / ".log.json.0123abcd").write_text("{")  # as if killed while writing
     assert (again := train(album, name)).wait(timeout=300) == 0, again.communicate()
     one, other = load_gan(album / "whole.gan"), load_gan(album / f"{name}.gan")
     assert [entry["critic"] for entry in one.card["history"]] == [entry["critic"] for entry in other.card["history"]]
     assert all(np.array_equal(a, b) for a, b in zip(one.generator.get_weights(), other.generator.get_weights()))
-    assert len(list((album / f"{name}.epochs").glob("*.jpg"))) == 30 and len(list((album / f"{name}.epochs").glob("*.h5"))) == 1
+    assert len(list((album / f"{name}.epochs").glob("*.jpg"))) == 30 and len(list(log.parent.glob("*.h5"))) == 1 and not list(log.parent.glob(".*"))

@@ -100,12 +100,13 @@ def test_stopped_training_ends_with_the_same_weights(album, signum, status):
     said = running.communicate(timeout=60)[1]
     assert running.returncode == status and part.is_file() and not (album / f"{name}.filter").exists()
     if signum == signal.SIGINT: assert "interrupted; the same command goes on from" in said
+    (album / f".{part.name}.0123abcd").write_bytes(b"PK")  # as if killed while writing
     again = train(album, name)
     assert again.wait(timeout=300) == 0, again.communicate()
     one, other = load_generator(album / "whole.filter"), load_generator(album / f"{name}.filter")
     assert one.card["history"] == other.card["history"] and one.card["gains"] == other.card["gains"] and not part.exists()
     assert all(np.array_equal(a, b) for a, b in zip(one.model.get_weights(), other.model.get_weights()))
-    assert (album / f"{name}.progress.jpg").is_file()
+    assert (album / f"{name}.progress.jpg").is_file() and not list(album.glob(f".{name}*"))
 
 
 def test_other_settings_do_not_go_on_from_a_checkpoint(album, deepdream):

@@ -67,6 +67,7 @@ def test_killed_training_goes_on_as_if_nothing_had_been(shapes, whole, tmp_path,
     _killed(shapes, path, (folder / moment).exists)
     made = len(json.loads((folder / "log.json").read_text())["history"]) if (folder / "log.json").exists() else 0
     assert made in (stage, stage + 1) and not path.exists()
+    (folder / ".log.json.0123abcd").write_text("{")  # as if killed while writing
     resumed = retrain("squeezenet", shapes, path, **SETTINGS)
     assert len(resumed.history) == len(whole.history) == 5
     for one, other in zip(resumed.history, whole.history): assert one == pytest.approx(other, abs=2e-2)
