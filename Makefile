@@ -8,7 +8,7 @@ DREAMS ?= $(or $(DEEPDREAM_DREAMS),$(HOME)/.cache/deepdream_nb)
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help dream natural-dreams test sync lab notebooks readme docs bench clean
+.PHONY: help dream natural-dreams test coverage sync lab notebooks readme docs bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -76,8 +76,17 @@ docs: $(VENV)/ready-for-docs ## Build the site of lessons and reference in _docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "The site is in _docs. To read it: $(BIN)/python -m http.server --directory _docs 8000   and http://localhost:8000"
 
+# Named in full, since the notebooks run in a folder of their own.
+COVERAGE = COVERAGE_FILE='$(CURDIR)/_coverage/data' COVERAGE_RCFILE='$(CURDIR)/.coveragerc' $(BIN)/coverage
+
+coverage: $(VENV)/ready-to-develop ## Which lines of the package no notebook and no test runs
+	@rm -rf _coverage && mkdir _coverage
+	$(COVERAGE) run $(BIN)/nbdev_test --n_workers 2
+	$(COVERAGE) run -m pytest -q -n 2 --dist loadfile tests
+	@$(COVERAGE) combine --quiet && $(COVERAGE) report
+
 bench: $(VENV)/ready-to-develop ## Measure speed on this machine (16_benchmarks)
 	@$(MAKE) --no-print-directory notebooks NOTEBOOKS=nbs/16_benchmarks.ipynb
 
 clean: ## Remove what can be made again, the environment too
-	rm -rf $(VENV) build dist *.egg-info _proc _docs .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info _proc _docs _coverage .pytest_cache .hypothesis

@@ -104,7 +104,7 @@ def _make_step(network, objective, smooth, colored, pyramid):
     tf, ascent = tensorflow(), gradient_of(network, objective)
     targets = {text: term.target_spec() for text, term in comparisons(objective).items()}
 
-    @tf.function(input_signature=[*[tf.TensorSpec(shape, "float32") for shape in step_shapes], targets])
+    @tf.function(input_signature=[*[tf.TensorSpec(shape, "float32") for shape in step_shapes], targets], autograph=False)  # nothing to translate, and translating takes as long as tracing
     def step(image, step_size, kernel, colors, bounds, targets):
         gradient, values = ascent(image, targets)
         return move(image, gradient, step_size, kernel, colors, bounds, smooth, colored, pyramid), values

@@ -477,7 +477,7 @@ def _latent_step(gan, network, objective, side):
     "The compiled step (latents, step size) -> (latents, values before)."
     tf, bound = tensorflow(), objective.bind(network)
     features, length = network.features(bound.names()), gan.settings.latent ** 0.5
-    @tf.function(input_signature=[tf.TensorSpec([None, gan.settings.latent]), tf.TensorSpec([])])
+    @tf.function(input_signature=[tf.TensorSpec([None, gan.settings.latent]), tf.TensorSpec([])], autograph=False)
     def step(latents, step_size):
         with tf.GradientTape() as tape:
             tape.watch(latents)

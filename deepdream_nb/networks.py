@@ -520,7 +520,8 @@ def markdown_table(layers):
 
 # %% ../nbs/01_networks.ipynb #7be9e647
 def classify(network, image, count=3):
-    "The `count` likeliest classes of an image (H, W, 3), as (name, probability) pairs, with a network that has classes."
+    "The `count` likeliest classes of an image (H, W, 3), as (name, probability) pairs, with a network that has classes; raises `ImageError` if it is too small."
+    network.check_size(*image.shape[:2], ["logits"])
     logits = np.asarray(network.features(["logits"])(image[None])["logits"], dtype="float64")[0]
     odds = np.exp(logits - logits.max())
     best = logits.argsort()[::-1][:count]

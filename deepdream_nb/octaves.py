@@ -57,7 +57,7 @@ def _tile_gradient(network, objective):
     if key not in network.cache:
         targets = {text: term.target_spec() for text, term in comparisons(objective).items()}
         shares = {repr(term): tf.TensorSpec([], "float32") for _, term in objective.bind(network).weighted}
-        run = tf.function(gradient_of(network, objective), input_signature=[tf.TensorSpec([None, None, None, 3], "float32"), targets, shares])
+        run = tf.function(gradient_of(network, objective), input_signature=[tf.TensorSpec([None, None, None, 3], "float32"), targets, shares], autograph=False)
         network.cache[key] = run.get_concrete_function()
     return network.cache[key]
 
@@ -117,7 +117,7 @@ def tiled_step(network, objective, tile=TILE, halo=None, smooth=False, colored=F
     tf, key = tensorflow(), ("move", smooth, colored, pyramid)
     if key not in network.cache:
         shapes = [tf.TensorSpec(shape, "float32") for shape in (step_shapes[0], *step_shapes)]
-        run = tf.function(lambda image, *rest: move(image, *rest, smooth, colored, pyramid), input_signature=shapes)
+        run = tf.function(lambda image, *rest: move(image, *rest, smooth, colored, pyramid), input_signature=shapes, autograph=False)
         network.cache[key] = run.get_concrete_function()
     finish = network.cache[key]
     def step(batch, step_size, kernel, colors, bounds, targets):

@@ -58,7 +58,7 @@ def _make_gradient(network, objective):
     tf, ascent = tensorflow(), gradient_of(network, objective)
     targets = {text: term.target_spec() for text, term in comparisons(objective).items()}
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], "float32"), targets])
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], "float32"), targets], autograph=False)
     def run(image, targets):
         gradient, values = ascent(image, targets)
         return tf.reduce_sum(values), gradient

@@ -13,7 +13,7 @@ from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.octaves import save_film
 from deepdream_nb.recipes import Recipe, recipe_text
 
-SHORT = Recipe(objective='layer("fire3")', octaves=1, steps=2)
+SHORT = Recipe(objective='layer("fire3")', octaves=2, steps=2)
 
 
 def test_one_pass_and_its_errors(deepdream, tmp_path):
@@ -113,3 +113,12 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(album, deepdream):
     (album / "other.filter.part").write_bytes(b"no checkpoint")
     wrong = subprocess.run([command, "train-filter", "short.json", "photos", "--out", "other.filter", "--steps", "2"], cwd=album, capture_output=True, text=True, timeout=200)
     assert wrong.returncode == 2 and "other.filter.part is no checkpoint that can be read; remove it to start anew" in wrong.stderr
+
+
+@pytest.mark.parametrize("way", ["pairs", "both"])
+def test_pairs_teach_at_every_octave(album, deepdream, way):
+    assert SHORT.octaves > 1
+    made = subprocess.run([command, "dataset", "photos", "pairs", "--recipe", "short.json", "--size", "96"], cwd=album, capture_output=True, text=True, timeout=200)
+    assert made.returncode == 0, made.stderr
+    done = subprocess.run([command, "train-filter", "short.json", "pairs", "--out", f"{way}.filter", "--way", way, "--steps", "8", "--batch", "2"], cwd=album, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and (album / f"{way}.filter").is_file(), done.stderr
