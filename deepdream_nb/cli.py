@@ -409,7 +409,7 @@ def train_command(
     way: Annotated[str, typer.Option(help="Learn from the objective, from pairs, or from both.")] = "objective",
     start: Annotated[Optional[str], typer.Option(help="A filter to begin with. [default: random weights]", show_default=False)] = None,
     limit: Annotated[int, typer.Option(help="Learn from so many photos at most.")] = 600,
-    rate: Annotated[float, typer.Option(help="The highest learning rate.")] = 1e-2,
+    rate: Annotated[float, typer.Option(help="The highest learning rate.")] = 3e-3,
     batch: Annotated[int, typer.Option(help="Crops a step.")] = 3,
     dtype: Annotated[str, typer.Option(help="Of the teacher's network: float32, bfloat16 (faster where the processor has it), or auto.")] = "float32",
     seed: Annotated[int, typer.Option(help="Of weights, crops and strengths.")] = 0,

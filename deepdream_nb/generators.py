@@ -286,7 +286,7 @@ class Settings:
     steps: int = 3000
     batch: int = 3          # crops a step
     side: int = 192         # pixels of a crop
-    rate: float = 1e-2      # the highest learning rate
+    rate: float = 3e-3      # the highest learning rate
     along: bool = True      # learn from the dream on its way; False: from the finished one only, which fails
     channels: tuple = CHANNELS
     blocks: tuple = BLOCKS
@@ -572,7 +572,7 @@ GOALS = {  # name: (what the card says, the least or most that was wanted, a tex
 def report_rows(card):
     "A report card as rows (what, value, goal, whether it is reached)."
     found = [(name, value(card), sign, goal) for name, (value, sign, goal) in GOALS.items()]
-    return [(name, f"{value:.3g}", f"{sign} {goal:.3g}" if goal else "", "" if goal is None else "yes" if (value >= goal if sign == ">=" else value <= goal) else "no")
+    return [(name, f"{value:.0f}" if value >= 1000 else f"{value:.3g}", f"{sign} {goal:.3g}" if goal else "", "" if goal is None else "yes" if (value >= goal if sign == ">=" else value <= goal) else "no")
             for name, value, sign, goal in found if value is not None]
 
 def median_seconds(function, times=7):
