@@ -22,7 +22,7 @@ PARTS = {  # of each lesson the cell whose picture is taken, and which part of i
     "10_folder_dreams": ("b03e298e", (2, 2, 344, 228)),
     "11_inception_retraining": ("5d9f1ca5", (184, 26, 356, 198)),
     "12_gan_dreams": ("5731873d", (302, 156, 527, 306)),
-    "13_dream_generators": ("1cdb907f", (478, 24, 708, 194)),
+    "13_dream_generators": ("1cdb907f", (218, 18, 428, 172)),
     "14_panel_parts": ("ae40d0c3", (4, 4, 996, 590)),
     "14_panels": ("203749d9", (10, 10, 990, 660)),
     "15_cli": ("c959ef71", (424, 28, 836, 330)),
