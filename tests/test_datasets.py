@@ -80,8 +80,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for k in range(0, len(body), 10_000):
             time.sleep(fault.get("slow", 0))
             if k + 10_000 >= len(body): self.done()
+            entry["sent"] += len(body[k:k + 10_000])  # before they go, for the same reason
             self.wfile.write(body[k:k + 10_000])
-            entry["sent"] += len(body[k:k + 10_000])
 
     def log_message(self, *arguments): pass
 
