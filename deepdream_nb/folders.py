@@ -185,7 +185,7 @@ class _Target:
         try: self.lock.acquire()
         except Timeout: raise FolderError(f"another run is writing to {path}") from None
         claim(path, plan)
-        for part in path.glob("*/**/.*.png.*"): part.unlink()  # what a killed run left half-written
+        for folder in (path, *path.glob("*/**/")): remove_leftovers(folder)
         self.manifest, self.known = Manifest(path), read_manifest(path)
     def __enter__(self): return self
     def __exit__(self, *_): self.lock.release()
