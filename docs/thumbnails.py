@@ -24,7 +24,8 @@ PARTS = {  # of each lesson the cell whose picture is taken, and which part of i
     "12_gan_dreams": ("5731873d", (302, 156, 527, 306)),
     "13_dream_generators": ("1cdb907f", (218, 18, 428, 172)),
     "14_panel_parts": ("ae40d0c3", (4, 4, 996, 590)),
-    "14_panels": ("203749d9", (10, 10, 990, 660)),
+    "14_panel_studio": ("203749d9", (10, 10, 990, 660)),
+    "14_panels": ("d5c804fb", (10, 10, 990, 660)),
     "15_cli": ("c959ef71", (424, 28, 836, 330)),
     "16_benchmarks": ("ecb5199c", (34, 28, 390, 234)),
 }
