@@ -23,8 +23,8 @@ import pytest
 from conftest import full_disk, needs_photos, needs_wordnet, nouns, photos
 from PIL import Image
 
-from deepdream_nb.datasets import (CATEGORIES, NATURAL_IMAGES, DatasetError, DownloadError, collect, count_photos, download,
-                                   download_archives, load_split, natural_images, shortfall, split_photos)
+from deepdream_nb.archives import DatasetError, DownloadError, download, download_archives
+from deepdream_nb.datasets import CATEGORIES, NATURAL_IMAGES, collect, count_photos, load_split, natural_images, shortfall, split_photos
 from deepdream_nb.images import ImageError, load_image, sample, to_picture
 
 cat = to_picture(load_image(sample("cat")))
@@ -134,7 +134,7 @@ def test_a_wrong_checksum_is_thrown_away(site, tmp_path):
 
 def test_waits_as_long_as_the_server_asks(site, tmp_path, monkeypatch):
     pauses = []
-    monkeypatch.setattr("deepdream_nb.datasets.time", types.SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr("deepdream_nb.archives.time", types.SimpleNamespace(sleep=pauses.append))
     site.faults["/a.tar"] = [dict(status=503, headers={"Retry-After": "7"}), dict(status=429, headers={"Retry-After": "soon"}), dict(status=500)]
     assert download(site.url, tmp_path / "a.tar", wait=1).read_bytes() == data
     assert pauses[0] == 7 and 0.5 <= pauses[1] <= 3 and 2 <= pauses[2] <= 5  # the second and third are ours, with jitter
@@ -203,7 +203,7 @@ def test_full_disk_is_one_sentence(site, tmp_path):
     assert not (tmp_path / "a.tar").exists()
 
 
-DOWNLOAD = "import sys; from deepdream_nb.datasets import download_archives; download_archives({'altar': sys.argv[1]}, sys.argv[2])"
+DOWNLOAD = "import sys; from deepdream_nb.archives import download_archives; download_archives({'altar': sys.argv[1]}, sys.argv[2])"
 
 
 def _heed_interrupts(): signal.signal(signal.SIGINT, signal.SIG_DFL)
