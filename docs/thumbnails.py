@@ -18,7 +18,7 @@ PARTS = {  # of each lesson the cell whose picture is taken, and which part of i
     "07_octaves": ("bf439a97", (4, 22, 476, 282)),
     "08_guided_dreams": ("5000d0e0", (4, 26, 316, 230)),
     "09_recipes": ("1315dcec", (264, 226, 516, 382)),
-    "10_archives": ("10a00020", (60, 2, 330, 182)),
+    "10_archives": ("10a00020", (470, 56, 602, 144)),
     "10_datasets": ("acdf3233", (2, 24, 326, 258)),
     "10_folder_dreams": ("b03e298e", (2, 2, 344, 228)),
     "11_inception_retraining": ("5d9f1ca5", (184, 26, 356, 198)),
