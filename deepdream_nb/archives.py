@@ -135,14 +135,15 @@ def download(
     part = path.with_name(path.name + ".part")
     if path.exists() and (sha256 is None or _sha256(path) == sha256.lower()): return path
     try:
-        _fetch(url, part, headers, retries, wait, advance)
-        if sha256 and (found := _sha256(part)) != sha256.lower():
-            part.unlink()
-            raise DownloadError(f"{url} is not what it should be: its sha256 is {found[:12]}..., not {sha256[:12].lower()}...; it was thrown away")
-        os.replace(part, path)
-        _note(part).unlink(missing_ok=True)
+        with sole_writer(path):
+            _fetch(url, part, headers, retries, wait, advance)
+            if sha256 and (found := _sha256(part)) != sha256.lower():
+                part.unlink()
+                raise DownloadError(f"{url} is not what it should be: its sha256 is {found[:12]}..., not {sha256[:12].lower()}...; it was thrown away")
+            os.replace(part, path)
+            _note(part).unlink(missing_ok=True)
     except OSError as error: raise DownloadError(f"cannot write {part}: {error.strerror}") from None
-    except ImageError as error: raise DownloadError(str(error)) from None  # of write_atomically
+    except ImageError as error: raise DownloadError(str(error)) from None  # of its files
     return path
 
 def _sha256(path):

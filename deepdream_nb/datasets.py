@@ -153,9 +153,11 @@ def _made_whole(target):
     target = Path(target).expanduser()
     if target.exists(): raise DatasetError(f"{target} is there already; remove it or name another folder")
     part = target.with_name(target.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    yield make_folder(part)
-    os.replace(part, target)
+    make_folder(target.parent)
+    with sole_writer(target):
+        shutil.rmtree(part, ignore_errors=True)
+        yield make_folder(part)
+        os.replace(part, target)
 
 # %% ../nbs/10_datasets.ipynb #2df1aaab
 def collect(

@@ -18,7 +18,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from PIL import Image, ImageOps
 
 from .images import *
@@ -177,18 +176,13 @@ def _prepared(photo, plan, network):
 
 # %% ../nbs/10_folder_dreams.ipynb #fe942680
 class _Target:
-    "The folder of a data set while it is written to, by one run at a time."
+    "The folder of a data set while it is written to."
     def __init__(self, path, plan):
         self.path, self.plan = path, plan
         path.mkdir(parents=True, exist_ok=True)
-        self.lock = FileLock(path / ".lock", timeout=0)
-        try: self.lock.acquire()
-        except Timeout: raise FolderError(f"another run is writing to {path}") from None
         claim(path, plan)
         for folder in (path, *path.glob("*/**/")): remove_leftovers(folder)
         self.manifest, self.known = Manifest(path), read_manifest(path)
-    def __enter__(self): return self
-    def __exit__(self, *_): self.lock.release()
     def add(self, name, **entry):
         self.known[name] = {"name": name, **entry, "time": datetime.now(timezone.utc).isoformat(timespec="seconds")}
         self.manifest.add(**self.known[name])
@@ -267,7 +261,9 @@ def dream_folder(
     names, network = pair_names(photos, source), network or network_for(recipe, weights)
     _keep_loaded(recipe, network)
     network.check_size(*[size or 10**6] * 2, as_objective(recipe.objective).bind(network).names())
-    with _Target(target, Plan(replace(recipe, network=Path(recipe.network).name), network.fingerprint, size, upright)) as goal:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with sole_writer(target):
+        goal = _Target(target, Plan(replace(recipe, network=Path(recipe.network).name), network.fingerprint, size, upright))
         there = sum(goal.done(names[photo]) for photo in photos[:limit])
         with _explained(), progress_bar(len(photos[:limit]), target.name, progress, there) as bar:
             jobs = _jobs(goal, _batches(photos[:limit], size, upright, batch), names, network, recipe, weights)

@@ -380,18 +380,19 @@ def train_gan(
     if path.suffix != ".gan" or not path.parent.is_dir(): raise GanError(f"{path} is not a path <folder>/<name>.gan in a folder that exists")
     pictures = small_pictures(folder, settings.size, "train" if is_pairs(folder) else None, limit)
     if len(pictures) < settings.batch: raise GanError(f"{len(pictures)} pictures are too few for batches of {settings.batch}")
-    training = GanTraining(path, settings, hashlib.sha256(pictures.tobytes()).hexdigest())
-    tensorflow()
-    import keras
-    keras.utils.set_random_seed(settings.seed)
-    model = dream_gan(settings)
-    if training.history: training.restore(model)
-    if not _finished(training, minutes): _fit(training, model, pictures, minutes, progress)
-    made = Gan({"name": path.stem, "settings": asdict(settings), "pictures": len(pictures), "history": training.history},
-               model.averaged, [np.asarray(one) for one in _learnt(model.critic, settings)])
-    save_gan(made, path)
-    save_film([load_image(training.sheet(epoch + 1)) for epoch in range(len(training.history))], path.with_suffix(".mp4"), 10)
-    return made
+    with sole_writer(path):
+        training = GanTraining(path, settings, hashlib.sha256(pictures.tobytes()).hexdigest())
+        tensorflow()
+        import keras
+        keras.utils.set_random_seed(settings.seed)
+        model = dream_gan(settings)
+        if training.history: training.restore(model)
+        if not _finished(training, minutes): _fit(training, model, pictures, minutes, progress)
+        made = Gan({"name": path.stem, "settings": asdict(settings), "pictures": len(pictures), "history": training.history},
+                   model.averaged, [np.asarray(one) for one in _learnt(model.critic, settings)])
+        save_gan(made, path)
+        save_film([load_image(training.sheet(epoch + 1)) for epoch in range(len(training.history))], path.with_suffix(".mp4"), 10)
+        return made
 
 def _finished(training, minutes):
     used = sum(entry["seconds"] for entry in training.history) / 60

@@ -415,20 +415,19 @@ def train_generator(
     learnt = training_photos(photos, "train", limit, settings.way != "objective")
     shown = [np.asarray(found[0]) for found in training_photos(photos, "validation", 4)] or [found[0] for found in learnt[:4]]
     if not learnt: raise GeneratorError(f"there is no photo to learn from in {photos}")
-    training = _begin(recipe, network or network_for(recipe, weights), shown, settings, start, learnt)
-    part = path.with_name(path.name + ".part")
-    if part.is_file(): training.load(part)
-    try:
-        _train(training, learnt, part, progress)
-        made = _generator(training, path.stem)
-    except BaseException:  # Ctrl-C above all
-        with undisturbed(): training.save(part)
-        raise
-    with undisturbed():
-        made.save(path)
-        progress_sheet(training, path)
-        part.unlink(missing_ok=True)
-        remove_leftovers(part.parent, part.name)
+    with sole_writer(path), sole_writer(part := path.with_name(path.name + ".part")):
+        training = _begin(recipe, network or network_for(recipe, weights), shown, settings, start, learnt)
+        if part.is_file(): training.load(part)
+        try:
+            _train(training, learnt, part, progress)
+            made = _generator(training, path.stem)
+        except BaseException:  # Ctrl-C above all
+            with undisturbed(): training.save(part)
+            raise
+        with undisturbed():
+            made.save(path)
+            progress_sheet(training, path)
+            part.unlink(missing_ok=True)
     return made
 
 def _begin(recipe, network, shown, settings, start, learnt):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['data_folder', 'sample', 'DeepDreamError', 'ImageError', 'to_path', 'check_image', 'resize', 'fit', 'load_image',
            'show', 'figure_jpeg', 'compare', 'progress_bar', 'check_suffix', 'write_atomically', 'remove_leftovers',
-           'save_image', 'to_picture', 'read_note', 'image_hash']
+           'sole_writer', 'save_image', 'to_picture', 'read_note', 'image_hash']
 
 # %% ../nbs/00_images.ipynb #dd7964eb
 import glob
@@ -15,6 +15,7 @@ import os
 import secrets
 import struct
 import warnings
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -268,6 +269,23 @@ def _put_new(temporary, path):
 def remove_leftovers(folder, name="*"):
     "Remove what killed processes left half-written in a folder of the file `name`, or of any."
     for part in Path(folder).glob(f".{name if name == '*' else glob.escape(name)}.{'[0-9a-f]' * 8}"): _remove(part)
+
+@contextmanager
+def sole_writer(path):
+    "Keep all others from writing to `path`, a file or a folder, and remove what a killed one left of it; raises `ImageError`, at once, if another writes."
+    from filelock import FileLock, Timeout
+    path = to_path(path)
+    if not path.parent.is_dir(): raise ImageError(f"cannot write {path}: there is no folder {path.parent}")
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try: lock.acquire(timeout=0)
+    except Timeout: raise ImageError(f"another run is writing to {path}") from None
+    except OSError as error: raise ImageError(f"cannot write {path}: {error.strerror}") from None
+    try:
+        remove_leftovers(path.parent, path.name)
+        yield
+    finally:
+        _remove(Path(lock.lock_file))  # before others can have it
+        lock.release()
 
 def _remove(path):
     "Remove a file if it is there and can be removed."

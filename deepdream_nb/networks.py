@@ -47,7 +47,7 @@ def _silent_stderr():
 def tensorflow():
     "The module `tensorflow`, imported at the first call and without its notices; Keras uses it as its backend."
     if "keras" not in sys.modules: os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong comes as an exception, too
     with _silent_stderr():
         import tensorflow as tf
         tf.config.list_physical_devices()

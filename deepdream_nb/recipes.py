@@ -416,17 +416,18 @@ def make_zoom(
     if not (isinstance(frames, int) and 1 <= frames <= 100_000): raise RecipeError(f"frames is a whole number from 1 to 100,000, not {frames!r}")
     if not 1 < factor <= 2: raise RecipeError(f"the film comes nearer by a factor of more than 1 and at most 2, not {factor!r}")
     network, folder = network or network_for(recipe, weights), path.with_suffix(".frames")
-    first = _first_frame(photo, recipe, network, folder, factor, progress, pictures)
-    files = [folder / f"{number:05}.png" for number in range(frames)]
-    settings = {**dream_settings(recipe), "octaves": min(2, recipe.octaves), "steps": max(1, recipe.steps // 5), "pictures": _load_pictures(pictures)}
-    done = next((number for number, file in enumerate(files) if not file.is_file()), frames)
-    with progress_bar(frames, "frames", progress) as bar:
-        bar.update(done)
-        for number in range(done, frames):
-            frame = next_frame(load_image(files[number - 1]), first, network, factor=factor, **{**settings, "seed": (recipe.seed + number) % 2**32})
-            save_image(frame, files[number])
-            bar.update()
-    return save_film(map(load_image, files), path, fps)
+    with sole_writer(path):
+        first = _first_frame(photo, recipe, network, folder, factor, progress, pictures)
+        files = [folder / f"{number:05}.png" for number in range(frames)]
+        settings = {**dream_settings(recipe), "octaves": min(2, recipe.octaves), "steps": max(1, recipe.steps // 5), "pictures": _load_pictures(pictures)}
+        done = next((number for number, file in enumerate(files) if not file.is_file()), frames)
+        with progress_bar(frames, "frames", progress) as bar:
+            bar.update(done)
+            for number in range(done, frames):
+                frame = next_frame(load_image(files[number - 1]), first, network, factor=factor, **{**settings, "seed": (recipe.seed + number) % 2**32})
+                save_image(frame, files[number])
+                bar.update()
+        return save_film(map(load_image, files), path, fps)
 
 def _first_frame(photo, recipe, network, folder, factor, progress, pictures):
     "The first frame of a film, made if it is not there; raises `RecipeError` if the folder is of another film."

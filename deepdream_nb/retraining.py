@@ -274,12 +274,13 @@ def retrain(
     layer, frozen = _chosen_layers(base, layer, frozen)
     settings = dict(network=base.fingerprint, layer=layer, frozen=frozen, epochs=epochs, size=size, rate=rate, decay=decay, patience=patience, batch=batch, seed=seed)
     _check_settings(base, settings)
-    training = Retraining(path, {**settings, "photos": _digest(photos)}, photos, unreadable)
-    if not training.history: _head_stage(training, base, progress)
-    if not training.finished: _fine_tune(training, progress)
-    write_atomically(training.path, training.stage(training.best).read_bytes())
-    for state in training.folder.glob("*.weights.h5"): state.unlink()
-    return training
+    with sole_writer(path):
+        training = Retraining(path, {**settings, "photos": _digest(photos)}, photos, unreadable)
+        if not training.history: _head_stage(training, base, progress)
+        if not training.finished: _fine_tune(training, progress)
+        write_atomically(training.path, training.stage(training.best).read_bytes())
+        for state in training.folder.glob("*.weights.h5"): state.unlink()
+        return training
 
 # %% ../nbs/11_inception_retraining.ipynb #67d1f1d6
 def _chosen_layers(network, name, frozen):

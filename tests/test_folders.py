@@ -172,7 +172,7 @@ def test_another_recipe_or_a_second_run_is_refused(deepdream, photos, whole):
     assert other.returncode == 2 and "dreams of another recipe (objective, octaves, steps)" in other.stderr
     size = deepdream("dataset", photos, whole, "--recipe", photos.parent / "slow.json", "--size", 72)
     assert size.returncode == 2 and "dreams of another recipe (size)" in size.stderr
-    holder = subprocess.Popen([sys.executable, "-c", f"from filelock import FileLock; import time; lock = FileLock({str(whole / '.lock')!r}); lock.acquire(); print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
+    holder = subprocess.Popen([sys.executable, "-c", f"from deepdream_nb.images import sole_writer; import time\nwith sole_writer({str(whole)!r}): print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
     holder.stdout.readline()
     second = deepdream("dataset", photos, whole, "--recipe", photos.parent / "slow.json", "--size", 64)
     holder.kill()

@@ -18,6 +18,7 @@ import zlib
 from pathlib import Path
 
 import h5py
+import imageio.v3 as iio
 import numpy as np
 import psutil
 import pytest
@@ -25,14 +26,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
+from deepdream_nb.archives import download
+from deepdream_nb.datasets import collect, split_photos
 from deepdream_nb.folders import dream_folder, pairs
-from deepdream_nb.generators import load_generator
+from deepdream_nb.gan import train_gan
+from deepdream_nb.generators import load_generator, train_generator
 from deepdream_nb.guides import diversity, dot, filters, masked, transport
-from deepdream_nb.images import DeepDreamError, ImageError, check_image, data_folder, load_image, read_note, sample, save_image, to_picture
+from deepdream_nb.images import DeepDreamError, ImageError, check_image, data_folder, load_image, read_note, sample, save_image, sole_writer, to_picture
 from deepdream_nb.networks import load_network, tensorflow
 from deepdream_nb.objectives import ObjectiveError, channel, channels, direction, layer, logit, neuron, parse, total_variation
 from deepdream_nb.recipes import (Checkpoint, Recipe, Record, StyleRecipe, load_recipe, make_dream, make_zoom, network_for, parse_json, read_checkpoint, read_record,
                                   recipe_from, recipe_text, record_from, record_text, undisturbed)
+from deepdream_nb.retraining import retrain
 from deepdream_nb.style import content, style
 
 photo = load_image(sample("cat"), max_side=48)
@@ -409,6 +414,7 @@ LONG_COMMANDS = {  # and the seconds of computing that each takes at most
     "dataset": (8, ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "48", "--batch", "4")),
     "retrain": (16, ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "1")),
     "train-filter": (20, ("train-filter", "short.json", "photos", "--steps", "5", "--batch", "2")),
+    "train-gan": (20, ("train-gan", "photos", "--epochs", "2", "--size", "32", "--width", "8", "--critic", "own", "--batch", "8")),
     "fast": (8, ("fast", "photos", "--out", "fast")),
 }
 
@@ -441,10 +447,11 @@ def half_written(folder):
     bad = []
     for path in folder.rglob("*"):
         try:
-            if path.is_dir() or path.suffix in (".txt", ".jsonl") or path.name == ".lock": continue
+            if path.is_dir() or path.suffix in (".txt", ".jsonl", ".lock"): continue
             if path.suffix == ".json": json.loads(path.read_text())
-            elif path.suffix in (".keras", ".filter", ".part"): assert zipfile.ZipFile(path).testzip() is None
+            elif path.suffix in (".keras", ".filter", ".gan", ".part"): assert zipfile.ZipFile(path).testzip() is None
             elif path.suffix == ".h5": h5py.File(path).close()
+            elif path.suffix == ".mp4": assert iio.improps(path).shape[0]
             elif path.suffix == ".gif": assert Image.open(path).n_frames == 9
             else: load_image(path)
             assert not path.name.startswith("."), "left over"
@@ -566,6 +573,39 @@ def test_two_processes_write_one_data_set(album, squeezenet, tmp_path):
     assert (0, "") in ends and all(code == 0 or code == 2 and "another run is writing to pairs" in error for code, error in ends)
     dream_folder(album / "photos", tmp_path / "alone", SHORT, size=48, batch=4, limit=8, network=squeezenet, progress=False)
     assert pictures_in(tmp_path / "album" / "pairs") == pictures_in(tmp_path / "alone") and len((tmp_path / "album" / "pairs" / "manifest.jsonl").read_text().splitlines()) == 8
+
+
+SECOND_WRITERS = {  # each is told to write to a place at which another one writes
+    "zoom.gif": lambda album, network, path: make_zoom(album / "cat.jpg", SHORT, path, frames=2, network=network),
+    "pairs": lambda album, network, path: dream_folder(album / "photos", path, SHORT, size=48, network=network),
+    "own.keras": lambda album, network, path: retrain(network, album / "photos", path, layer="fire4", size=48),
+    "own.gan": lambda album, network, path: train_gan(album / "photos", path, width=8, batch=8),
+    "own.filter": lambda album, network, path: train_generator(SHORT, album / "photos", path, network=network),
+    "clean": lambda album, network, path: collect(album / "photos", path, ["a", "b"]),
+    "split": lambda album, network, path: split_photos(album / "photos", path),
+    "a.tar": lambda album, network, path: download("http://127.0.0.1:9/a.tar", path),
+}
+
+
+@pytest.mark.parametrize("name", SECOND_WRITERS)
+def test_a_second_writer_is_told_so_and_leaves_all_as_it_was(album, squeezenet, tmp_path, name):
+    before = sorted(os.listdir(album))
+    with sole_writer(tmp_path / name):
+        with pytest.raises(DeepDreamError, match=f"another run is writing to .*{name}"): SECOND_WRITERS[name](album, squeezenet, tmp_path / name)
+        assert os.listdir(tmp_path) == [f".{name}.lock"]
+    assert os.listdir(tmp_path) == [] and sorted(os.listdir(album)) == before
+
+
+def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path):
+    script = f"from deepdream_nb.images import sole_writer; import time\nwith sole_writer({str(tmp_path / 'pairs')!r}): print(flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    holder.stdout.readline()
+    with pytest.raises(ImageError, match="another run is writing to .*pairs"), sole_writer(tmp_path / "pairs"): pass
+    (tmp_path / ".pairs.0123abcd").touch()  # half-written by the one that is killed now
+    holder.kill()
+    holder.wait()
+    with sole_writer(tmp_path / "pairs"): assert os.listdir(tmp_path) == [".pairs.lock"]
+    assert os.listdir(tmp_path) == []
 
 
 def test_two_processes_fill_one_cache_of_channels(tmp_path):
