@@ -55,7 +55,7 @@ sync: $(VENV)/ready-to-develop
 lab: $(VENV)/ready-to-develop ## Open the course in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir nbs
 
-EXECUTE = TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
+EXECUTE = TQDM_DISABLE=1 DEEPDREAM_RUN_ALL=1 $(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.timeout=-1
 NOTEBOOKS ?= $(sort $(wildcard nbs/*.ipynb)) $(sort $(wildcard nbs/solutions/*.ipynb))
 

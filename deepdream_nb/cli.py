@@ -9,6 +9,7 @@ __all__ = ['app', 'usual_objective', 'dream', 'zoom', 'style', 'layers', 'recipe
 # %% ../nbs/15_cli.ipynb #9a9cc0da
 import json
 import math
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -25,6 +26,9 @@ from .octaves import check_film
 from .guides import *
 from .recipes import *
 from .folders import *
+from .retraining import retrain, score
+from .gan import *
+from .generators import *
 
 # %% ../nbs/15_cli.ipynb #c1b4d061
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help="Deep dreams from the command line.")
@@ -309,11 +313,6 @@ def dataset(
         try: print(dream_folder(source, target, chosen, size, batch, upright, limit, workers, weights))
         except KeyboardInterrupt: raise _Interrupted("interrupted; what is finished stays, and the same command goes on")
 
-# %% ../nbs/15_cli.ipynb #aa428ff8
-import shutil
-
-from .retraining import retrain, score
-
 # %% ../nbs/15_cli.ipynb #955148c0
 @app.command("retrain", epilog="Example:  deepdream retrain photos --network inception_v3 --out mine.keras")
 def retrain_command(
@@ -341,9 +340,6 @@ def retrain_command(
     print(f"Dream with it:  deepdream dream photo.jpg --network {path} --objective 'logit(\"{made.classes[0]}\")'")
 
 # %% ../nbs/15_cli.ipynb #54fa2ea2
-from .gan import *
-from .generators import *
-
 def _filter(text):
     "A filter from `fur`, a file's path, or a mixture `fur=0.5,swirls=0.5`."
     if "=" not in text: return load_generator(text)

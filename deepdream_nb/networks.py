@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['preprocessings', 'tensorflow', 'NetworkError', 'closest', 'imagenet_classes', 'probe_preprocessing', 'LayerInfo',
-           'layer_table', 'Network', 'application_networks', 'resolve_dtype', 'load_network', 'preprocessing_map',
-           'main_layers', 'markdown_table', 'classify', 'save_network', 'write_weights', 'read_weights']
+           'layer_table', 'Network', 'application_networks', 'weights_file', 'resolve_dtype', 'load_network',
+           'preprocessing_map', 'main_layers', 'markdown_table', 'classify', 'save_network', 'write_weights',
+           'read_weights']
 
 # %% ../nbs/01_networks.ipynb #7bf9305c
 import difflib
@@ -349,7 +350,7 @@ def application_networks():
     return {ours(builder.__name__): builder for builder in builders}
 
 # %% ../nbs/01_networks.ipynb #74a0a153
-def _weights_file(name, weights):
+def weights_file(name, weights):
     "The path of the weights to load, or None to let Keras find or download them."
     if weights is not None:
         path = Path(weights).expanduser()
@@ -379,7 +380,7 @@ def _check_weights_file(path):
 def _load_application(name, weights, top):
     "A network of `keras.applications` with pretrained weights, and its preprocessing."
     builder = application_networks()[name]
-    path = _weights_file(name, weights)
+    path = weights_file(name, weights)
     stored = _check_weights_file(path) if path else None
     options = {} if top else dict(input_shape=(None, None, 3))
     try:

@@ -27,6 +27,7 @@ from traitlets import Bool, Bytes, Int, List, TraitError, Unicode
 
 from .images import *
 from .networks import *
+from .without_weights import has_weights
 
 # %% ../nbs/14_panel_parts.ipynb #bc8254d9
 class Turns:
@@ -397,8 +398,8 @@ class PhotoChoice:
 def available_networks():
     "The networks that need no download, as `load_network` knows them: {name: name}."
     folder = os.environ.get("DEEPDREAM_WEIGHTS")
-    names = ["squeezenet", *sorted(path.name.removesuffix(".weights.h5") for path in (Path(folder).glob("*.weights.h5") if folder else ()))]
-    return {name: name for name in names}
+    named = {path.name.removesuffix(".weights.h5") for path in (Path(folder).glob("*.weights.h5") if folder else ())}
+    return {name: name for name in ["squeezenet", *sorted(named | set(filter(has_weights, ("vgg16", "vgg19", "inception_v3"))))]}
 
 def as_networks(network):
     "What a panel offers, by name: of a dictionary itself, of a `Network` or a source that one, of None what is available."
