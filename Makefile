@@ -39,6 +39,9 @@ natural-dreams: $(VENV)/ready ## Make Data set 3, or go on with it: PHOTOS=folde
 	@test -d '$(PHOTOS)' || { echo "There is no folder $(PHOTOS); name the one with the photos: make natural-dreams PHOTOS=natural_images"; exit 1; }
 	@TF_ENABLE_ONEDNN_OPTS=1 $(BIN)/deepdream dataset '$(PHOTOS)' '$(DREAMS)/$(RECIPE)' --recipe '$(RECIPE)' --as-stored --dtype auto $(if $(LIMIT),--limit $(LIMIT))
 
+# Two workers with a thread each are a seventh faster than two that share all processors.
+test: export TF_NUM_INTRAOP_THREADS = 1
+test: export OMP_NUM_THREADS = 1
 test: $(VENV)/ready-to-develop sync ## Check that notebooks and package agree, and run all tests
 	$(BIN)/nbdev_test --n_workers 2
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests

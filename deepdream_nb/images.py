@@ -277,15 +277,16 @@ def sole_writer(path):
     path = to_path(path)
     if not path.parent.is_dir(): raise ImageError(f"cannot write {path}: there is no folder {path.parent}")
     lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try: lock.acquire(timeout=0)
-    except Timeout: raise ImageError(f"another run is writing to {path}") from None
-    except OSError as error: raise ImageError(f"cannot write {path}: {error.strerror}") from None
     try:
+        try: lock.acquire(timeout=0)
+        except Timeout: raise ImageError(f"another run is writing to {path}") from None
+        except OSError as error: raise ImageError(f"cannot write {path}: {error.strerror}") from None
         remove_leftovers(path.parent, path.name)
         yield
     finally:
-        _remove(Path(lock.lock_file))  # before others can have it
-        lock.release()
+        if lock.is_locked:
+            _remove(Path(lock.lock_file))  # before others can have it
+            lock.release()
 
 def _remove(path):
     "Remove a file if it is there and can be removed."

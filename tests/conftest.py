@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+from processes import SHORT
 
 from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.networks import load_network
+from deepdream_nb.recipes import recipe_text
 
 weights = os.environ.get("DEEPDREAM_WEIGHTS")
 has_weights = weights and all((Path(weights) / f"{name}.weights.h5").is_file() for name in ("vgg19", "inception_v3"))
@@ -43,3 +47,20 @@ def full_disk(size=0):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try: yield
     finally: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(scope="session")
+def album(tmp_path_factory):
+    "A folder with photos of two kinds, all of one shape, and a short recipe."
+    folder = tmp_path_factory.mktemp("album")
+    for number, name in enumerate(("cat", "coffee", "astronaut", "rocket", "raccoon", "hubble") * 5):
+        path, (y, x) = folder / "photos" / "ab"[number % 2] / f"{name}{number}.png", np.random.default_rng(number).integers(0, 90, 2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_image(load_image(sample(name), max_side=240)[y:y + 48, x:x + 48], path)
+    save_image(load_image(sample("cat"), max_side=80), folder / "cat.jpg")
+    (folder / "short.json").write_text(recipe_text(SHORT))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def squeezenet(): return load_network()

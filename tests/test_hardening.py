@@ -1,43 +1,28 @@
-"""What strangers may hand over: odd arrays, damaged pictures, hostile recipes; and stops and second processes at the wrong moment."""
+"""What strangers may hand over: odd arrays, damaged pictures, hostile recipes."""
 import io
 import json
 import os
-import random
-import re
-import shutil
-import signal
 import struct
 import subprocess
 import sys
-import tarfile
-import time
 import tracemalloc
 import warnings
 import zipfile
 import zlib
-from pathlib import Path
 
-import h5py
-import imageio.v3 as iio
 import numpy as np
-import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from deepdream_nb.archives import download
-from deepdream_nb.datasets import collect, split_photos
-from deepdream_nb.folders import dream_folder, pairs
-from deepdream_nb.gan import train_gan
-from deepdream_nb.generators import load_generator, train_generator
+from deepdream_nb.generators import load_generator
 from deepdream_nb.guides import diversity, dot, filters, masked, transport
-from deepdream_nb.images import DeepDreamError, ImageError, check_image, data_folder, load_image, read_note, sample, save_image, sole_writer, to_picture
-from deepdream_nb.networks import load_network, tensorflow
+from deepdream_nb.images import DeepDreamError, ImageError, check_image, data_folder, load_image, read_note, sample, save_image, to_picture
+from deepdream_nb.networks import tensorflow
 from deepdream_nb.objectives import ObjectiveError, channel, channels, direction, layer, logit, neuron, parse, total_variation
-from deepdream_nb.recipes import (Checkpoint, Recipe, Record, StyleRecipe, load_recipe, make_dream, make_zoom, network_for, parse_json, read_checkpoint, read_record,
-                                  recipe_from, recipe_text, record_from, record_text, undisturbed)
-from deepdream_nb.retraining import retrain
+from deepdream_nb.recipes import (Checkpoint, Recipe, Record, StyleRecipe, load_recipe, network_for, parse_json, read_checkpoint, read_record, recipe_from, recipe_text,
+                                  record_from, record_text)
 from deepdream_nb.style import content, style
 
 photo = load_image(sample("cat"), max_side=48)
@@ -385,253 +370,3 @@ def test_damaged_checkpoints_and_filters_are_one_sentence(tmp_path):
         np.savez(tmp_path / "card", card=json.dumps(wrong))
         (tmp_path / "card.npz").rename(tmp_path / "card.filter")
         assert read(load_generator, tmp_path / "card.filter") is None
-
-
-# Stops -------------------------------------------------------------------------------------------------------------
-
-SEED = int(os.environ.get("DEEPDREAM_SEED") or time.time())  # of the moments; a failure names it
-COMMAND = "from deepdream_nb.command import main; main()"     # as the installed script does
-
-
-@pytest.fixture(scope="module")
-def album(tmp_path_factory):
-    "A folder with photos of two kinds, all of one shape, and a short recipe."
-    folder = tmp_path_factory.mktemp("album")
-    for number, name in enumerate(("cat", "coffee", "astronaut", "rocket", "raccoon", "hubble") * 5):
-        path, (y, x) = folder / "photos" / "ab"[number % 2] / f"{name}{number}.png", np.random.default_rng(number).integers(0, 90, 2)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_image(load_image(sample(name), max_side=240)[y:y + 48, x:x + 48], path)
-    save_image(load_image(sample("cat"), max_side=80), folder / "cat.jpg")
-    (folder / "short.json").write_text(recipe_text(SHORT))
-    return folder
-
-
-SHORT = Recipe(objective='layer("fire3")', octaves=1, steps=6)
-LONG_COMMANDS = {  # and the seconds of computing that each takes at most
-    "dream": (7, ("dream", "cat.jpg", "--steps", "20")),
-    "zoom": (8, ("zoom", "cat.jpg", "--frames", "9", "--out", "cat.gif")),
-    "style": (9, ("style", "cat.jpg", "photos/a/cat0.png", "--steps", "9")),
-    "dataset": (8, ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "48", "--batch", "4")),
-    "retrain": (16, ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "1")),
-    "train-filter": (20, ("train-filter", "short.json", "photos", "--steps", "5", "--batch", "2")),
-    "train-gan": (20, ("train-gan", "photos", "--epochs", "2", "--size", "32", "--width", "8", "--critic", "own", "--batch", "8")),
-    "fast": (8, ("fast", "photos", "--out", "fast")),
-}
-
-
-def begin(folder, arguments):
-    "Start the command in a process; returns when it has come so far as to meet signals."
-    process = subprocess.Popen([sys.executable, "-c", COMMAND, *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell that runs the tests in the background has it ignored
-    def met(): return int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1], 16) >> (signal.SIGTERM - 1) & 1
-    while not met():
-        assert process.poll() is None
-        time.sleep(0.01)
-    return process
-
-
-def stopped(process, signum, seconds, again=None):
-    "Send a signal when a process has computed for so many seconds (and once more, `again` seconds later); returns the exit status and what was said on standard error."
-    try:
-        while process.poll() is None and sum(psutil.Process(process.pid).cpu_times()[:2]) < seconds: time.sleep(0.005)
-        process.send_signal(signum)
-        if again: time.sleep(again)
-        if again: process.send_signal(signum)
-        error = process.communicate(timeout=300)[1]
-    finally: process.kill()
-    return process.returncode, error
-
-
-def half_written(folder):
-    "The files of a folder that are not whole, or should have been removed."
-    bad = []
-    for path in folder.rglob("*"):
-        try:
-            if path.is_dir() or path.suffix in (".txt", ".jsonl", ".lock"): continue
-            if path.suffix == ".json": json.loads(path.read_text())
-            elif path.suffix in (".keras", ".filter", ".gan", ".part"): assert zipfile.ZipFile(path).testzip() is None
-            elif path.suffix == ".h5": h5py.File(path).close()
-            elif path.suffix == ".mp4": assert iio.improps(path).shape[0]
-            elif path.suffix == ".gif": assert Image.open(path).n_frames == 9
-            else: load_image(path)
-            assert not path.name.startswith("."), "left over"
-        except Exception as error: bad.append(f"{path.name}: {error!r}")
-    return bad
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not tell which signals a process meets")
-@pytest.mark.parametrize("name", LONG_COMMANDS)
-def test_any_long_command_stopped_at_any_moment(album, tmp_path, name):
-    rng, (most, arguments) = random.Random(f"{SEED} {name}"), LONG_COMMANDS[name]
-    running = []
-    for signum, status, word in ((signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")):  # side by side, one on each processor
-        shutil.copytree(album, tmp_path / word)
-        running.append((begin(tmp_path / word, arguments), signum, rng.uniform(0, most), status, word))
-    for process, signum, seconds, status, word in running:
-        code, error = stopped(process, signum, seconds)
-        said = f"DEEPDREAM_SEED={SEED}: {word} after {seconds:.2f} s, exit status {code}: {error}"
-        assert (code, error.count("\n"), error.startswith(f"deepdream: {word}")) == (status, 1, True) or (code, error) == (0, ""), said
-        assert not half_written(tmp_path / word), said
-
-
-def test_ctrl_c_twice_keeps_the_checkpoint(album, tmp_path):
-    shutil.copytree(album, tmp_path / "album")
-    process = begin(tmp_path / "album", ("dream", "cat.jpg", "--steps", 5000))
-    code, error = stopped(process, signal.SIGINT, seconds := random.Random(SEED).uniform(7, 10), again=0.02)
-    said = f"DEEPDREAM_SEED={SEED}: after {seconds:.2f} s, exit status {code}: {error}"
-    assert (code, error) == (130, "deepdream: interrupted; the same command with --resume goes on\n") and not half_written(tmp_path), said
-
-
-class Stop:
-    "Interrupt this process at random moments, from within, as Ctrl-C does."
-    def __init__(self, longest): self.rng, self.longest, self.count = random.Random(SEED), longest, 0
-    def until_done(self, function):
-        "Call a function again and again, each time with a moment to stop at, until it comes to its end."
-        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-        try:
-            while True:
-                try:
-                    signal.setitimer(signal.ITIMER_REAL, self.rng.uniform(0.001, self.longest))
-                    try: return function()
-                    finally: signal.setitimer(signal.ITIMER_REAL, 0)
-                except KeyboardInterrupt:
-                    self.count += 1
-                    self.longest *= 1.02  # so that it ends on a slow machine, too
-        finally: signal.signal(signal.SIGALRM, before)
-
-
-@pytest.fixture(scope="module")
-def squeezenet(): return load_network()
-
-
-def pictures_in(folder): return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.png"))}
-
-
-def test_dream_stopped_again_and_again_ends_the_same(squeezenet, tmp_path):
-    recipe, stop = Recipe(objective='layer("fire3")', octaves=3, steps=8), Stop(0.1)
-    whole = make_dream(photo, recipe, network=squeezenet).image
-    for number in range(6):
-        part = tmp_path / f"{number}.part"
-        made = stop.until_done(lambda: make_dream(photo, recipe, network=squeezenet, checkpoint=part, resume=True))
-        assert np.array_equal(made.image, whole), f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
-    assert stop.count > 5 and set(os.listdir(tmp_path)) <= {f"{number}.part" for number in range(6)}
-
-
-def test_folder_stopped_again_and_again_ends_the_same(squeezenet, album, tmp_path):
-    stop, settings_ = Stop(0.2), dict(size=48, batch=2, limit=8, network=squeezenet, progress=False)
-    dream_folder(album / "photos", tmp_path / "whole", SHORT, **settings_)
-    stop.until_done(lambda: dream_folder(album / "photos", tmp_path / "stopped", SHORT, **settings_))
-    assert pictures_in(tmp_path / "stopped") == pictures_in(tmp_path / "whole") and len(pairs(tmp_path / "stopped")) == 8, f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
-    assert not half_written(tmp_path)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of imageio's half-made writer
-def test_film_stopped_again_and_again_ends_the_same(squeezenet, tmp_path):
-    stop = Stop(0.2)
-    make_zoom(photo, SHORT, tmp_path / "whole.gif", 8, network=squeezenet, progress=False)
-    stop.until_done(lambda: make_zoom(photo, SHORT, tmp_path / "stopped.gif", 8, network=squeezenet, progress=False))
-    assert pictures_in(tmp_path / "stopped.frames") == pictures_in(tmp_path / "whole.frames"), f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
-    assert (tmp_path / "stopped.gif").read_bytes() == (tmp_path / "whole.gif").read_bytes() and len(os.listdir(tmp_path)) == 4
-
-
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_is_put_off_to_the_end_of_a_block(signum):
-    before, kept = signal.signal(signum, signal.default_int_handler), []
-    try:
-        with pytest.raises(KeyboardInterrupt), undisturbed():
-            for number in range(3):
-                signal.raise_signal(signum)
-                kept.append(number)
-        assert kept == [0, 1, 2] and signal.getsignal(signum) is signal.default_int_handler
-        with pytest.raises(ValueError), undisturbed(): raise ValueError
-        assert signal.getsignal(signum) is signal.default_int_handler
-    finally: signal.signal(signum, before)
-
-
-# Two processes -------------------------------------------------------------------------------------------------------
-
-def side_by_side(folder, *lines):
-    "Run commands at the same time; returns for each its exit status and what it said on standard error."
-    running = [begin(folder, line) for line in lines]
-    return [(process.returncode, error) for process in running for _, error in [process.communicate(timeout=400)]]
-
-
-def test_two_processes_write_the_same_picture(album, tmp_path):
-    shutil.copytree(album, tmp_path / "album")
-    lines = [("dream", "cat.jpg", "--steps", 3, "--layer", name, "--out", "one.png") for name in ("fire3", "fire5")]
-    ends = side_by_side(tmp_path / "album", *lines)
-    assert sorted(code for code, _ in ends) == [0, 2] and "one.png is there already" in "".join(error for _, error in ends)
-    won = [code for code, _ in ends].index(0)
-    assert read_record(tmp_path / "album" / "one.png").recipe.objective == f'layer("{("fire3", "fire5")[won]}")'
-    assert not half_written(tmp_path) and sorted(os.listdir(tmp_path / "album")) in (sorted([*os.listdir(album), "one.png"]), sorted([*os.listdir(album), "one.png", "one.png.part"]))
-
-
-def test_two_processes_write_one_data_set(album, squeezenet, tmp_path):
-    shutil.copytree(album, tmp_path / "album")
-    line = (*LONG_COMMANDS["dataset"][1], "--limit", "8")
-    ends = side_by_side(tmp_path / "album", line, line)
-    assert (0, "") in ends and all(code == 0 or code == 2 and "another run is writing to pairs" in error for code, error in ends)
-    dream_folder(album / "photos", tmp_path / "alone", SHORT, size=48, batch=4, limit=8, network=squeezenet, progress=False)
-    assert pictures_in(tmp_path / "album" / "pairs") == pictures_in(tmp_path / "alone") and len((tmp_path / "album" / "pairs" / "manifest.jsonl").read_text().splitlines()) == 8
-
-
-SECOND_WRITERS = {  # each is told to write to a place at which another one writes
-    "zoom.gif": lambda album, network, path: make_zoom(album / "cat.jpg", SHORT, path, frames=2, network=network),
-    "pairs": lambda album, network, path: dream_folder(album / "photos", path, SHORT, size=48, network=network),
-    "own.keras": lambda album, network, path: retrain(network, album / "photos", path, layer="fire4", size=48),
-    "own.gan": lambda album, network, path: train_gan(album / "photos", path, width=8, batch=8),
-    "own.filter": lambda album, network, path: train_generator(SHORT, album / "photos", path, network=network),
-    "clean": lambda album, network, path: collect(album / "photos", path, ["a", "b"]),
-    "split": lambda album, network, path: split_photos(album / "photos", path),
-    "a.tar": lambda album, network, path: download("http://127.0.0.1:9/a.tar", path),
-}
-
-
-@pytest.mark.parametrize("name", SECOND_WRITERS)
-def test_a_second_writer_is_told_so_and_leaves_all_as_it_was(album, squeezenet, tmp_path, name):
-    before = sorted(os.listdir(album))
-    with sole_writer(tmp_path / name):
-        with pytest.raises(DeepDreamError, match=f"another run is writing to .*{name}"): SECOND_WRITERS[name](album, squeezenet, tmp_path / name)
-        assert os.listdir(tmp_path) == [f".{name}.lock"]
-    assert os.listdir(tmp_path) == [] and sorted(os.listdir(album)) == before
-
-
-def test_the_lock_of_a_killed_process_holds_nobody_up(tmp_path):
-    script = f"from deepdream_nb.images import sole_writer; import time\nwith sole_writer({str(tmp_path / 'pairs')!r}): print(flush=True); time.sleep(60)"
-    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
-    holder.stdout.readline()
-    with pytest.raises(ImageError, match="another run is writing to .*pairs"), sole_writer(tmp_path / "pairs"): pass
-    (tmp_path / ".pairs.0123abcd").touch()  # half-written by the one that is killed now
-    holder.kill()
-    holder.wait()
-    with sole_writer(tmp_path / "pairs"): assert os.listdir(tmp_path) == [".pairs.lock"]
-    assert os.listdir(tmp_path) == []
-
-
-def test_two_processes_fill_one_cache_of_channels(tmp_path):
-    script = "from deepdream_nb.networks import load_network; from deepdream_nb.panels import make_channels; print('ready', flush=True); input(); [make_channels(load_network(), 'fire2', [0, 1], 32, 2) for _ in range(4)]"
-    environment = {**os.environ, "DEEPDREAM_DREAMS": str(tmp_path)}
-    running = [subprocess.Popen([sys.executable, "-c", script], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in running: assert process.stdout.readline() == "ready\n"
-    for process in running: print(file=process.stdin, flush=True)
-    assert [process.communicate(timeout=400)[1] for process in running] == ["", ""] and [process.returncode for process in running] == [0, 0]
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["0-32.jpg", "1-32.jpg"] and not half_written(tmp_path)
-
-
-# The package ----------------------------------------------------------------------------------------------------------
-
-def test_wheel_from_the_sdist_holds_all_that_a_dream_needs(tmp_path):
-    def build(folder, what): return next((tmp_path / "dist").glob(subprocess.run([sys.executable, "-c", f"from setuptools.build_meta import *; print(build_{what}({str(tmp_path / 'dist')!r}))"], cwd=folder, check=True, capture_output=True, text=True).stdout.split()[-1]))
-    (tmp_path / "dist").mkdir()
-    root = data_folder().parent
-    shutil.copytree(root, tmp_path / "clone", ignore=shutil.ignore_patterns(".*", "nbs", "build", "dist", "*.egg-info", "__pycache__"))
-    with tarfile.open(build(tmp_path / "clone", "sdist")) as archive: archive.extractall(tmp_path, filter="data")
-    with zipfile.ZipFile(build(next(tmp_path.glob("deepdream_nb-*")), "wheel")) as archive: archive.extractall(tmp_path / "site")
-    names = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*") if path.is_file() and ".dist-info" not in path.as_posix()}
-    modules = {f"deepdream_nb/{path.name}" for path in (root / "deepdream_nb").glob("*.py")}
-    data = {f"deepdream_nb/data/{path.relative_to(root / 'data').as_posix()}" for pattern in ("*.jpg", "*.txt", "*.md", "filters/*", "gans/*") for path in (root / "data").glob(pattern)}
-    assert names == modules | data and {"deepdream_nb/data/filters/swirls.filter", "deepdream_nb/data/gans/dreams.gan", "deepdream_nb/data/cat.jpg", "deepdream_nb/data/imagenet_classes.txt"} < names
-    assert "deepdream = deepdream_nb.command:main" in next((tmp_path / "site").glob("*/entry_points.txt")).read_text()
-    script = "from deepdream_nb.generators import filter_names; from deepdream_nb.images import load_image, sample; print(filter_names(), load_image(sample()).shape, sample())"
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path / "dist", env={**os.environ, "PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True)
-    assert "swirls" in done.stdout and str(tmp_path / "site" / "deepdream_nb" / "data" / "cat.jpg") in done.stdout, done.stderr

@@ -1,0 +1,60 @@
+"""Commands in processes of their own, and what they leave behind."""
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import h5py
+import imageio.v3 as iio
+from PIL import Image
+
+from deepdream_nb.images import load_image
+from deepdream_nb.recipes import Recipe
+
+COMMAND = "from deepdream_nb.command import main; main()"     # as the installed script does
+SHORT = Recipe(objective='layer("fire3")', octaves=1, steps=6)
+LONG_COMMANDS = {  # and the seconds of computing that each takes at most
+    "dream": (7, ("dream", "cat.jpg", "--steps", "20")),
+    "zoom": (8, ("zoom", "cat.jpg", "--frames", "9", "--out", "cat.gif")),
+    "style": (9, ("style", "cat.jpg", "photos/a/cat0.png", "--steps", "9")),
+    "dataset": (8, ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "48", "--batch", "4")),
+    "retrain": (16, ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "1")),
+    "train-filter": (20, ("train-filter", "short.json", "photos", "--steps", "5", "--batch", "2")),
+    "train-gan": (20, ("train-gan", "photos", "--epochs", "2", "--size", "32", "--width", "8", "--critic", "own", "--batch", "8")),
+    "fast": (8, ("fast", "photos", "--out", "fast")),
+}
+
+
+def begin(folder, arguments):
+    "Start the command in a process; returns when it has come so far as to meet signals."
+    process = subprocess.Popen([sys.executable, "-c", COMMAND, *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell that runs the tests in the background has it ignored
+    def met(): return int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1], 16) >> (signal.SIGTERM - 1) & 1
+    while not met():
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process
+
+
+def half_written(folder):
+    "The files of a folder that are not whole, or should have been removed."
+    bad = []
+    for path in folder.rglob("*"):
+        try:
+            if path.is_dir() or path.suffix in (".txt", ".jsonl", ".lock"): continue
+            if path.suffix == ".json": json.loads(path.read_text())
+            elif path.suffix in (".keras", ".filter", ".gan", ".part"): assert zipfile.ZipFile(path).testzip() is None
+            elif path.suffix == ".h5": h5py.File(path).close()
+            elif path.suffix == ".mp4": assert iio.improps(path).shape[0]
+            elif path.suffix == ".gif": assert Image.open(path).n_frames == 9
+            else: load_image(path)
+            assert not path.name.startswith("."), "left over"
+        except Exception as error: bad.append(f"{path.name}: {error!r}")
+    return bad
+
+
+def pictures_in(folder): return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.png"))}
