@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TILE', 'HALO', 'BATCH_PIXELS', 'OctaveError', 'octave_sizes', 'OctaveTooLarge', 'tile_spans', 'usual_halo',
-           'tiled_gradient', 'seam_score', 'tiled_step', 'step_memory', 'resident_memory', 'free_memory', 'choose_tile',
-           'dream', 'octave_start', 'nearer', 'next_frame', 'check_film', 'save_film']
+           'tiled_gradient', 'seam_score', 'tiled_step', 'step_memory', 'resident_memory', 'peak_memory', 'free_memory',
+           'choose_tile', 'dream', 'octave_start', 'nearer', 'next_frame', 'check_film', 'save_film']
 
 # %% ../nbs/07_octaves.ipynb #de82ee21
 import os
@@ -16,7 +16,6 @@ from pathlib import Path
 import imageio.v2 as imageio
 import numpy as np
 import psutil
-from scipy import ndimage
 
 from .images import *
 from .networks import *
@@ -173,6 +172,13 @@ def resident_memory():
     "The bytes of memory that this process holds now."
     return psutil.Process().memory_info().rss
 
+def peak_memory():
+    "The most bytes of memory that this process has held."
+    status = Path("/proc/self/status")  # Linux: `ru_maxrss` begins with what the parent held
+    if status.is_file(): return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) * 1024
+    import resource
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
 def free_memory():
     "The bytes of memory that this process may still take, by the system and by the limit of a container."
     free, group = psutil.virtual_memory().available, Path("/sys/fs/cgroup")
@@ -251,6 +257,7 @@ def octave_start(image, dreamt, octave, size, blend):
 # %% ../nbs/07_octaves.ipynb #196a38ca
 def nearer(image, factor):
     "The image (H, W, 3), enlarged by `factor` about its middle and cropped to its size; sampled by cubic splines."
+    from scipy import ndimage
     scale, middle = np.array([1 / factor, 1 / factor, 1]), (np.array(image.shape) - 1) / 2
     return np.clip(ndimage.affine_transform(image, scale, middle * (1 - scale), order=3, mode="nearest"), 0, 1)
 

@@ -8,7 +8,6 @@ __all__ = ['optimizers', 'style_layers', 'content', 'gram', 'style', 'gradient_f
 
 # %% ../nbs/04_style_transfer.ipynb #6931c6b9
 import numpy as np
-from scipy.optimize import Bounds, minimize
 
 from .images import *
 from .networks import *
@@ -80,6 +79,7 @@ def adam(image, climb, steps, step_size, state=None, after_step=None):
 # %% ../nbs/04_style_transfer.ipynb #45e7a6a4
 def lbfgs(image, climb, steps, step_size, state=None, after_step=None):
     "Maximise by SciPy's L-BFGS-B within [0, 1], with at most `steps` evaluations; it starts anew, without a state."
+    from scipy.optimize import Bounds, minimize  # here, since it takes a third of a second, and a dream does without
     unit = step_size * np.sqrt(image.size)
     best = [-np.inf, image]
 
