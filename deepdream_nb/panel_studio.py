@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SETTINGS', 'Watch', 'Made', 'Fast', 'how_made', 'keep_dream', 'download_link', 'Maker', 'Strip', 'recipe_controls',
            'set_widened', 'python_code', 'command_line', 'filter_code', 'filter_command', 'verdict', 'Guides',
-           'filter_controls', 'studio_view', 'StudioSettings', 'StudioEvents', 'DreamStudio', 'style_weights',
-           'MixerSettings', 'mixer_controls', 'StyleMixer']
+           'filter_controls', 'studio_view', 'StudioSettings', 'StudioCode', 'StudioEvents', 'DreamStudio',
+           'style_weights', 'MixerSettings', 'mixer_controls', 'StyleMixer']
 
 # %% ../nbs/14_panel_studio.ipynb #14d00004
 import base64
@@ -337,8 +337,36 @@ class StudioSettings(Strip):
         if isinstance(recipe, Fast): return f"{recipe.generator}, strength {recipe.strength:g}"
         return recipe.objective if len(recipe.objective) < 40 else f"{recipe.objective[:38]} ..."
 
+# %% ../nbs/14_panel_studio.ipynb #14d00011
+class StudioCode(StudioSettings):
+    "What a `DreamStudio` writes beside its controls: the verdict on the objective, and the code."
+    def _check(self, _):
+        "Say whether the objective can be dreamt of, and mark its layers."
+        text, current = self.controls["objective"].value, self.current if self.current and self.current.name == self.controls["network"].value else None
+        self.verdict.value, self.checking = verdict(text, current, self.guides.kept), True
+        try: self.controls["layers"].value = [name for name in self.controls["layers"].options if name in parse(text).names()]
+        except DeepDreamError: pass
+        finally: self.checking = False
+    def _write(self, _):
+        "Write the recipe down, in the language that is chosen."
+        if fast := self.fast(): return self._write_fast(fast)
+        try:
+            recipe, language = self.recipe(), self.controls["language"].value
+            used = self.guides.used(parse(recipe.objective))
+        except DeepDreamError: return  # the page says so already
+        self.controls["recipe"].value = next((name for name in self.named if recipes[name] == recipe), "")
+        if language == "Python": self.code.value = python_code(recipe, self.photo.code, {name: code for name, (_, code, _) in used.items()})
+        elif language == "Command": self.code.value = command_line(recipe, self.photo.file, {name: file for name, (_, _, file) in used.items()}, f"{Path(self.photo.file).stem}.dream.png")
+        else: self.code.value = recipe_text(recipe)
+    def _write_fast(self, fast):
+        "Write down how the filter is used, or how its teacher dreams."
+        language, side = self.controls["language"].value, self.controls["max_side"].value
+        if language == "Python": self.code.value = filter_code(fast, self.photo.code, side)
+        elif language == "Command": self.code.value = filter_command(fast, self.photo.file, side)
+        else: self.code.value = recipe_text(self.filters[fast.generator].recipe) if fast.generator in self.filters else "the recipe of its teacher is in the filter, which is not loaded yet"
+
 # %% ../nbs/14_panel_studio.ipynb #a82ffe75
-class StudioEvents(StudioSettings):
+class StudioEvents(StudioCode):
     "What a `DreamStudio` does when its reader does something."
     def _listen(self):
         for name in ("network", "dtype", "pooling"): self.controls[name].observe(self._new_network, "value")
@@ -389,30 +417,6 @@ class StudioEvents(StudioSettings):
         if change.new and self.recipe() != recipes[change.new]: self.load(recipes[change.new])
     def _picked(self, change):
         if change.new and not self.checking: self.controls["objective"].value = repr(sum([layer(name) for name in change.new[1:]], layer(change.new[0])))
-    def _check(self, _):
-        "Say whether the objective can be dreamt of, and mark its layers."
-        text, current = self.controls["objective"].value, self.current if self.current and self.current.name == self.controls["network"].value else None
-        self.verdict.value, self.checking = verdict(text, current, self.guides.kept), True
-        try: self.controls["layers"].value = [name for name in self.controls["layers"].options if name in parse(text).names()]
-        except DeepDreamError: pass
-        finally: self.checking = False
-    def _write(self, _):
-        "Write the recipe down, in the language that is chosen."
-        if fast := self.fast(): return self._write_fast(fast)
-        try:
-            recipe, language = self.recipe(), self.controls["language"].value
-            used = self.guides.used(parse(recipe.objective))
-        except DeepDreamError: return  # the page says so already
-        self.controls["recipe"].value = next((name for name in self.named if recipes[name] == recipe), "")
-        if language == "Python": self.code.value = python_code(recipe, self.photo.code, {name: code for name, (_, code, _) in used.items()})
-        elif language == "Command": self.code.value = command_line(recipe, self.photo.file, {name: file for name, (_, _, file) in used.items()}, f"{Path(self.photo.file).stem}.dream.png")
-        else: self.code.value = recipe_text(recipe)
-    def _write_fast(self, fast):
-        "Write down how the filter is used, or how its teacher dreams."
-        language, side = self.controls["language"].value, self.controls["max_side"].value
-        if language == "Python": self.code.value = filter_code(fast, self.photo.code, side)
-        elif language == "Command": self.code.value = filter_command(fast, self.photo.file, side)
-        else: self.code.value = recipe_text(self.filters[fast.generator].recipe) if fast.generator in self.filters else "the recipe of its teacher is in the filter, which is not loaded yet"
 
 # %% ../nbs/14_panel_studio.ipynb #f4c04aec
 class DreamStudio(StudioEvents):
