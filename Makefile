@@ -21,14 +21,10 @@ $(VENV)/ready: settings.ini setup.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/ready-to-develop: $(VENV)/ready
-	@echo "Installing what tests and notebooks need"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch $@
-
-$(VENV)/ready-for-docs: $(VENV)/ready-to-develop
-	@echo "Installing what the site needs"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+# Extras: `dev` is what tests and notebooks need.
+$(VENV)/ready-%: $(VENV)/ready
+	@echo "Installing the extra '$*'"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
 dream: $(VENV)/ready ## Dream on a picture: make dream PHOTO=my.jpg
@@ -42,27 +38,28 @@ natural-dreams: $(VENV)/ready ## Make Data set 3, or go on with it: PHOTOS=folde
 # Two workers with a thread each are a seventh faster than two that share all processors.
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: export OMP_NUM_THREADS = 1
-test: $(VENV)/ready-to-develop sync ## Check that notebooks and package agree, and run all tests
+test: $(VENV)/ready-dev sync ## Check that notebooks and package agree, and run all tests
 	$(BIN)/nbdev_test --n_workers 2
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
-	@$(BIN)/python tests/skipped.py
+	@$(BIN)/python tools/skipped.py
 
-STATE = cat nbs/*.ipynb nbs/solutions/*.ipynb deepdream_nb/*.py README.md | cksum
+FOLDERS = nbs nbs/workshop nbs/apps nbs/solutions
+STATE = cat $(FOLDERS:=/*.ipynb) deepdream_nb/*.py deepdream_nb/*/*.py README.md | cksum
 
-sync: $(VENV)/ready-to-develop
+sync: $(VENV)/ready-dev
 	@before=$$($(STATE)); $(BIN)/nbdev_export; $(BIN)/nbdev_clean; $(MAKE) --no-print-directory readme; \
 	if [ "$$before" != "$$($(STATE))" ]; then \
 		echo "Notebooks, package and README did not agree; they do now. Look at git diff, and commit."; exit 1; fi
 	@echo "Notebooks, package and README agree."
 
-lab: $(VENV)/ready-to-develop ## Open the course in JupyterLab
+lab: $(VENV)/ready-dev ## Open the course in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir nbs
 
 EXECUTE = TQDM_DISABLE=1 DEEPDREAM_RUN_ALL=1 $(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.timeout=-1
-NOTEBOOKS ?= $(sort $(wildcard nbs/*.ipynb)) $(sort $(wildcard nbs/solutions/*.ipynb))
+NOTEBOOKS ?= $(foreach folder,$(FOLDERS),$(sort $(wildcard $(folder)/*.ipynb)))
 
-notebooks: $(VENV)/ready-to-develop ## Execute every notebook and keep its pictures (NOTEBOOKS=nbs/03_ascent.ipynb for one)
+notebooks: $(VENV)/ready-dev ## Execute every notebook and keep its pictures (NOTEBOOKS=nbs/04_ascent.ipynb for one)
 	@for notebook in $(NOTEBOOKS); do echo "$$notebook"; $(EXECUTE) $$notebook || exit 1; done
 	@$(BIN)/nbdev_clean
 	@$(MAKE) --no-print-directory readme
@@ -72,9 +69,9 @@ readme: # README.md from index.ipynb as it was executed
 	@$(BIN)/jupyter nbconvert --log-level ERROR nbs/index.ipynb --to markdown --output-dir . --output README \
 		--NbConvertApp.output_files_dir=data/readme --RegexRemovePreprocessor.patterns='^#\|\s*hide'
 	@awk '/^```/ { if (!inside && $$0 == "```") $$0 = "```python"; inside = !inside } { print }' README.md \
-		| sed -E 's#\]\(([0-9]{2}_[a-z_]+\.ipynb)\)#](nbs/\1)#g; s#\]\(\.\./#](#g; s/ +$$//' | cat -s > README.part && mv README.part README.md
+		| sed -E 's#\]\((([a-z]+/)?[0-9a-z_]+\.ipynb[^)]*)\)#](nbs/\1)#g; s#\]\(\.\./#](#g; s/ +$$//' | cat -s > README.part && mv README.part README.md
 
-docs: $(VENV)/ready-for-docs ## Build the site of lessons and reference in _docs; a broken link or a missing picture fails it
+docs: $(VENV)/ready-dev $(VENV)/ready-docs ## Build the site of lessons and reference in _docs; a broken link or a missing picture fails it
 	@$(BIN)/python docs/pages.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "The site is in _docs. To read it: $(BIN)/python -m http.server --directory _docs 8000   and http://localhost:8000"
@@ -82,14 +79,14 @@ docs: $(VENV)/ready-for-docs ## Build the site of lessons and reference in _docs
 # Named in full, since the notebooks run in a folder of their own.
 COVERAGE = COVERAGE_FILE='$(CURDIR)/_coverage/data' COVERAGE_RCFILE='$(CURDIR)/.coveragerc' $(BIN)/coverage
 
-coverage: $(VENV)/ready-to-develop ## Which lines of the package no notebook and no test runs
+coverage: $(VENV)/ready-dev ## Which lines of the package no notebook and no test runs
 	@rm -rf _coverage && mkdir _coverage
 	$(COVERAGE) run $(BIN)/nbdev_test --n_workers 2
 	$(COVERAGE) run -m pytest -q -n 2 --dist loadfile tests
 	@$(COVERAGE) combine --quiet && $(COVERAGE) report
 
-bench: $(VENV)/ready-to-develop ## Measure speed on this machine (16_benchmarks)
-	@$(MAKE) --no-print-directory notebooks NOTEBOOKS=nbs/16_benchmarks.ipynb
+bench: $(VENV)/ready-dev ## Measure speed on this machine (21_benchmarks)
+	@$(MAKE) --no-print-directory notebooks NOTEBOOKS=nbs/21_benchmarks.ipynb
 
 clean: ## Remove what can be made again, the environment too
 	rm -rf $(VENV) build dist *.egg-info _proc _docs _coverage .pytest_cache .hypothesis

@@ -8,6 +8,15 @@ config = ConfigParser()
 config.read("settings.ini", encoding="utf-8")
 settings = config["DEFAULT"]
 
+
+def requirements(extra):
+    "The packages of an extra; [films] among them stands for those of the extra films."
+    names = []
+    for name in settings[f"{extra}_requirements"].split():
+        names += requirements(name[1:-1]) if name.startswith("[") else [name]
+    return names
+
+
 setup(
     name=settings["lib_name"],
     version=settings["version"],
@@ -26,11 +35,16 @@ setup(
         "Programming Language :: Python :: 3",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
-    packages=["deepdream_nb", "deepdream_nb.data"],
+    packages=["deepdream_nb", "deepdream_nb.workshop", "deepdream_nb.apps", "deepdream_nb.data"],
     package_dir={"deepdream_nb.data": "data"},
-    package_data={"deepdream_nb.data": ["*.jpg", "*.txt", "*.md", "filters/*.filter", "filters/*.jpg", "gans/*.gan"]},
+    package_data={"deepdream_nb.data": [
+        "*.jpg", "*.txt", "*.md", "filters/*.filter", "filters/*.jpg", "gans/*.gan",
+    ]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
-    extras_require={key.removesuffix("_requirements"): value.split() for key, value in settings.items() if key.endswith("_requirements")},
+    extras_require={
+        key.removesuffix("_requirements"): requirements(key.removesuffix("_requirements"))
+        for key in settings if key.endswith("_requirements")
+    },
     entry_points={"console_scripts": settings["console_scripts"].split()},
 )

@@ -1,8 +1,21 @@
-"""What MkDocs does to each page here: formulas become MathML, which browsers draw without a script."""
+"""What MkDocs does here: floor by floor in the navigation, and formulas as MathML, which needs no script."""
 import html
 import re
+from pathlib import Path
 
 from latex2mathml.converter import convert
+
+PARTS = ("lessons", "workshop", "apps", "solutions", "reference")
+
+
+def on_config(config):
+    "The navigation: the parts in their order; in the reference the course's modules come first."
+    pages = Path(config.docs_dir)
+    config.nav = ["index.md"]
+    for part in PARTS:
+        found = sorted(pages.glob(f"{part}/*.md"), key=lambda page: (page.name.count("."), page.name))
+        config.nav.append({part.capitalize(): [page.relative_to(pages).as_posix() for page in found]})
+    return config
 
 
 def on_page_content(content, **_):

@@ -3,30 +3,35 @@ import os
 import resource
 import shutil
 import subprocess
-import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import SHORT
+from processes import COMMAND, SHORT
 
 from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.networks import load_network
 from deepdream_nb.recipes import recipe_text
 
 weights = os.environ.get("DEEPDREAM_WEIGHTS")
-has_weights = weights and all((Path(weights) / f"{name}.weights.h5").is_file() for name in ("vgg19", "inception_v3"))
-needs_weights = pytest.mark.skipif(not has_weights, reason="DEEPDREAM_WEIGHTS names no folder with vgg19 and inception_v3")
+weights_given = weights and all(
+    (Path(weights) / f"{name}.weights.h5").is_file() for name in ("vgg19", "inception_v3"))
+needs_weights = pytest.mark.skipif(
+    not weights_given, reason="DEEPDREAM_WEIGHTS names no folder with vgg19 and inception_v3")
 photos = os.environ.get("DEEPDREAM_PHOTOS")
-has_photos = photos and all((Path(photos) / name).is_dir() for name in ("natural_images", "imagenet25"))
-needs_photos = pytest.mark.skipif(not has_photos, reason="DEEPDREAM_PHOTOS names no folder with natural_images and imagenet25")
+photos_given = photos and all((Path(photos) / name).is_dir() for name in ("natural_images", "imagenet25"))
+needs_photos = pytest.mark.skipif(
+    not photos_given, reason="DEEPDREAM_PHOTOS names no folder with natural_images and imagenet25")
 nouns = Path("/usr/share/wordnet/data.noun")
-needs_wordnet = pytest.mark.skipif(not nouns.exists(), reason="WordNet 3.0 is not installed (Debian: wordnet-base)")
+needs_wordnet = pytest.mark.skipif(
+    not nouns.exists(), reason="WordNet 3.0 is not installed (Debian: wordnet-base)")
 chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 has_browser = bool(chromium and find_spec("playwright") and find_spec("voila"))
-command = Path(sys.executable).with_name("deepdream")
+# Commands in processes of their own are those of this checkout, wherever they run.
+checkout = str(Path(__file__).parents[1])
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (checkout, os.environ.get("PYTHONPATH"))))
 
 
 @pytest.fixture
@@ -35,7 +40,8 @@ def deepdream(tmp_path):
     save_image(load_image(sample("cat"), max_side=120), tmp_path / "cat.jpg")
 
     def run(*arguments):
-        return subprocess.run([command, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        line = [*COMMAND, *map(str, arguments)]
+        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120)
 
     return run
 
@@ -54,7 +60,8 @@ def album(tmp_path_factory):
     "A folder with photos of two kinds, all of one shape, and a short recipe."
     folder = tmp_path_factory.mktemp("album")
     for number, name in enumerate(("cat", "coffee", "astronaut", "rocket", "raccoon", "hubble") * 5):
-        path, (y, x) = folder / "photos" / "ab"[number % 2] / f"{name}{number}.png", np.random.default_rng(number).integers(0, 90, 2)
+        path = folder / "photos" / "ab"[number % 2] / f"{name}{number}.png"
+        y, x = np.random.default_rng(number).integers(0, 90, 2)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_image(load_image(sample(name), max_side=240)[y:y + 48, x:x + 48], path)
     save_image(load_image(sample("cat"), max_side=80), folder / "cat.jpg")

@@ -15,7 +15,7 @@ from PIL import Image
 from deepdream_nb.images import load_image
 from deepdream_nb.recipes import Recipe
 
-COMMAND = "from deepdream_nb.command import main; main()"     # as the installed script does
+COMMAND = [sys.executable, "-m", "deepdream_nb"]  # of the checkout under test
 SHORT = Recipe(objective='layer("fire3")', octaves=1, steps=6)
 LONG_COMMANDS = {  # and the seconds of computing that each takes at most
     "dream": (7, ("dream", "cat.jpg", "--steps", "20")),
@@ -24,17 +24,38 @@ LONG_COMMANDS = {  # and the seconds of computing that each takes at most
     "dataset": (8, ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "48", "--batch", "4")),
     "retrain": (16, ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "1")),
     "train-filter": (20, ("train-filter", "short.json", "photos", "--steps", "5", "--batch", "2")),
-    "train-gan": (20, ("train-gan", "photos", "--epochs", "2", "--size", "32", "--width", "8", "--critic", "own", "--batch", "8")),
+    "train-gan": (20, ("train-gan", "photos", "--epochs", "2", "--size", "32", "--width", "8", "--critic", "own",
+                       "--batch", "8")),
     "fast": (8, ("fast", "photos", "--out", "fast")),
 }
 
 
+HOLDER = """
+import sys, time
+from deepdream_nb.workshop.files import sole_writer
+with sole_writer(sys.argv[1]):
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
+def heed_interrupts():
+    "For `preexec_fn`: a shell that runs the tests in the background has Ctrl-C ignored."
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _meets(process, signum):
+    "Has a process a handler for a signal?"
+    caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1]
+    return int(caught, 16) >> (signum - 1) & 1
+
+
 def begin(folder, arguments):
     "Start the command in a process; returns when it has come so far as to meet signals."
-    process = subprocess.Popen([sys.executable, "-c", COMMAND, *map(str, arguments)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell that runs the tests in the background has it ignored
-    def met(): return int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1], 16) >> (signal.SIGTERM - 1) & 1
-    while not met():
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    line = [*COMMAND, *map(str, arguments)]
+    process = subprocess.Popen(line, cwd=folder, preexec_fn=heed_interrupts, **pipes)
+    while not _meets(process, signal.SIGTERM):
         assert process.poll() is None
         time.sleep(0.01)
     return process
@@ -47,7 +68,8 @@ def half_written(folder):
         try:
             if path.is_dir() or path.suffix in (".txt", ".jsonl", ".lock"): continue
             if path.suffix == ".json": json.loads(path.read_text())
-            elif path.suffix in (".keras", ".filter", ".gan", ".part"): assert zipfile.ZipFile(path).testzip() is None
+            elif path.suffix in (".keras", ".filter", ".gan", ".part"):
+                assert zipfile.ZipFile(path).testzip() is None
             elif path.suffix == ".h5": h5py.File(path).close()
             elif path.suffix == ".mp4": assert iio.improps(path).shape[0]
             elif path.suffix == ".gif": assert Image.open(path).n_frames == 9
@@ -57,4 +79,6 @@ def half_written(folder):
     return bad
 
 
-def pictures_in(folder): return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.png"))}
+def pictures_in(folder):
+    "The bytes of a folder's pictures, by path."
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.png"))}

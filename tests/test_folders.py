@@ -9,10 +9,11 @@ import time
 
 import numpy as np
 import pytest
-from conftest import command
 from distributed import Client, LocalCluster
+from processes import COMMAND, HOLDER, heed_interrupts
 
-from deepdream_nb.folders import dream_folder, pairs, read_manifest
+from deepdream_nb.apps.folder_runs import dream_folder
+from deepdream_nb.datasets import pairs, read_manifest
 from deepdream_nb.images import load_image, resize, sample, save_image
 from deepdream_nb.recipes import Recipe, read_record, recipe_text, replay
 
@@ -59,7 +60,8 @@ def whole(photos):
 def test_pairs_mirror_the_tree_and_replay(photos, whole, tmp_path):
     for picture, dream in pairs(whole):
         assert picture.relative_to(whole / "input") == dream.relative_to(whole / "dream")
-        assert (photos / picture.relative_to(whole / "input")).is_file() and load_image(dream).shape == (64, 64, 3)
+        assert (photos / picture.relative_to(whole / "input")).is_file()
+        assert load_image(dream).shape == (64, 64, 3)
         assert read_record(dream).recipe == SLOW
     entry = read_manifest(whole)["b/damaged.png"]
     assert entry["status"] == "bad" and "damaged.jpg is damaged" in entry["error"]
@@ -70,9 +72,10 @@ def test_pairs_mirror_the_tree_and_replay(photos, whole, tmp_path):
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
 def test_killed_run_goes_on_to_the_same_bytes(photos, whole, tmp_path, signum):
-    line = [command, "dataset", photos, "target", "--recipe", photos.parent / "slow.json", "--size", "64", "--batch", "2"]
-    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
+    recipe = photos.parent / "slow.json"
+    line = [*COMMAND, "dataset", photos, "target", "--recipe", recipe, "--size", "64", "--batch", "2"]
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(line, cwd=tmp_path, preexec_fn=heed_interrupts, **pipes)
     wait_for_lines(tmp_path / "target", 3, process)
     process.send_signal(signum)
     _, error = process.communicate(timeout=30)
@@ -82,20 +85,27 @@ def test_killed_run_goes_on_to_the_same_bytes(photos, whole, tmp_path, signum):
     assert 2 <= len(done) < 12
     with open(tmp_path / "target" / "manifest.jsonl", "ab") as file:
         file.write(b'{"name": "a/half')  # as if killed within a line
-    times = {name: (tmp_path / "target" / "dream" / name).stat().st_mtime_ns for name in done}
+    def times(): return {name: (tmp_path / "target" / "dream" / name).stat().st_mtime_ns for name in done}
+    before = times()
     again = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert again.returncode == 0 and f"{len(done)} were there already" in again.stdout, again.stderr
     assert contents(tmp_path / "target") == contents(whole)
     assert sorted(names_in_manifest(tmp_path / "target")) == sorted(names_in_manifest(whole))
-    assert times == {name: (tmp_path / "target" / "dream" / name).stat().st_mtime_ns for name in done}  # none was made twice
+    assert times() == before  # none was made twice
+
+
+def local_cluster(workers):
+    return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0")
 
 
 def test_dask_with_a_killed_worker_makes_the_same_bytes(photos, whole, tmp_path):
     # The workers are started by the command that users start them with, each with a nanny that replaces it.
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster, Client(cluster) as client:
+    with local_cluster(2) as cluster, Client(cluster) as client:
         victim = client.run(os.getpid)
-        killer = subprocess.Popen([sys.executable, "-c", KILLER, str(tmp_path / "target"), str(next(iter(victim.values())))])
-        run = dream_folder(photos, tmp_path / "target", SLOW, size=64, batch=2, executor=client.get_executor(pure=False), progress=False)
+        first = str(next(iter(victim.values())))
+        killer = subprocess.Popen([sys.executable, "-c", KILLER, str(tmp_path / "target"), first])
+        settings = dict(size=64, batch=2, executor=client.get_executor(pure=False), progress=False)
+        run = dream_folder(photos, tmp_path / "target", SLOW, **settings)
         assert killer.wait(timeout=60) == 0
         assert set(client.run(os.getpid).values()) != set(victim.values())  # it was killed, and replaced
     assert (run.made, run.bad) == (12, 1)
@@ -112,8 +122,10 @@ os.kill(int(sys.argv[2]), signal.SIGKILL)
 
 
 def test_dask_by_the_address_of_a_scheduler(deepdream, photos, whole, tmp_path):
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
-        done = deepdream("dataset", photos, "remote", "--recipe", photos.parent / "slow.json", "--size", 64, "--batch", 2, "--limit", 4, "--executor", "dask", "--scheduler", cluster.scheduler_address)
+    line = ("dataset", photos, "remote", "--recipe", photos.parent / "slow.json", "--size", 64, "--batch", 2)
+    with local_cluster(1) as cluster:
+        where = ("--executor", "dask", "--scheduler", cluster.scheduler_address)
+        done = deepdream(*line, "--limit", 4, *where)
     assert done.returncode == 0, done.stderr
     made = contents(tmp_path / "remote")
     assert len(made) == 8 and all(contents(whole)[name] == data for name, data in made.items())
@@ -123,20 +135,23 @@ def test_dask_by_the_address_of_a_scheduler(deepdream, photos, whole, tmp_path):
 def tiny_disk(tmp_path):
     "A file system of 100 kB."
     (tmp_path / "disk").mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", tmp_path / "disk"], capture_output=True, text=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", tmp_path / "disk"]
+    done = subprocess.run(mount, capture_output=True, text=True)
     if done.returncode: pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
     yield tmp_path / "disk"
     subprocess.run(["umount", tmp_path / "disk"], check=True)
 
 
 def test_full_disk_stops_the_run_and_keeps_what_is_done(deepdream, photos, whole, tiny_disk):
-    line = ("dataset", photos, tiny_disk / "target", "--recipe", photos.parent / "slow.json", "--size", 64, "--batch", 2)
+    recipe, target = photos.parent / "slow.json", tiny_disk / "target"
+    line = ("dataset", photos, target, "--recipe", recipe, "--size", 64, "--batch", 2)
     done = deepdream(*line)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "No space left" in done.stderr and "the same call goes on" in done.stderr
     made = [name for name, entry in read_manifest(tiny_disk / "target").items() if entry["status"] == "done"]
     assert 0 < len(made) < 12
-    assert all(contents(whole)[f"dream/{name}"] == (tiny_disk / "target" / "dream" / name).read_bytes() for name in made)
+    right = contents(whole)
+    assert all(right[f"dream/{name}"] == (target / "dream" / name).read_bytes() for name in made)
     subprocess.run(["mount", "-o", "remount,size=2m", tiny_disk], check=True)
     assert deepdream(*line).returncode == 0 and contents(tiny_disk / "target") == contents(whole)
 
@@ -168,10 +183,10 @@ def test_one_line_for_each_error(deepdream, photos, tmp_path, arguments, said):
 def test_another_recipe_or_a_second_run_is_refused(deepdream, photos, whole):
     before = contents(whole)
     other = deepdream("dataset", photos, whole, "--size", 64, "--batch", 2)
-    assert other.returncode == 2 and "dreams of another recipe (objective, octaves, steps)" in other.stderr
+    assert other.returncode == 2 and "dreams of another recipe (steps, octaves, objective)" in other.stderr
     size = deepdream("dataset", photos, whole, "--recipe", photos.parent / "slow.json", "--size", 72)
     assert size.returncode == 2 and "dreams of another recipe (size)" in size.stderr
-    holder = subprocess.Popen([sys.executable, "-c", f"from deepdream_nb.images import sole_writer; import time\nwith sole_writer({str(whole)!r}): print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(whole)], stdout=subprocess.PIPE)
     holder.stdout.readline()
     second = deepdream("dataset", photos, whole, "--recipe", photos.parent / "slow.json", "--size", 64)
     holder.kill()

@@ -7,10 +7,13 @@ import time
 
 import numpy as np
 import pytest
-from conftest import command
+from processes import COMMAND
 
 from deepdream_nb.gan import draw, load_gan
-from deepdream_nb.images import load_image, read_note, sample, save_image
+from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.latents import GanRecipe
+from deepdream_nb.recipes import replay
+from deepdream_nb.records import read_record
 
 
 def test_draws_the_same_for_a_seed_and_says_what_is_wrong(deepdream, tmp_path):
@@ -18,7 +21,8 @@ def test_draws_the_same_for_a_seed_and_says_what_is_wrong(deepdream, tmp_path):
         done = deepdream("gan", "--seed", 7, "--out", name, "--size", 64)
         assert done.returncode == 0 and f"{name}  1 of 64x64 pixels, seed 7" in done.stdout, done.stderr
     one, other = (tmp_path / "d.png").read_bytes(), (tmp_path / "e.png").read_bytes()
-    assert one == other and json.loads(read_note(tmp_path / "d.png")) == {"deepdream_gan": "dreams", "seed": 7, "count": 1}
+    assert one == other and read_record(tmp_path / "d.png").recipe == GanRecipe(seed=7, size=64)
+    assert replay(tmp_path / "d.png").identical
     assert np.abs(load_image(tmp_path / "d.png") - draw(load_gan(), 1, 7)[0]).max() < 0.02
     for arguments, said in (
         ((), "d.png is there already; --force overwrites it"),
@@ -33,7 +37,8 @@ def test_draws_the_same_for_a_seed_and_says_what_is_wrong(deepdream, tmp_path):
 
 
 def test_climbs_and_finishes(deepdream, tmp_path):
-    done = deepdream("gan", "--objective", 'layer("fire8")', "--steps", 3, "--count", 2, "--size", 96, "--finish", "swirls")
+    done = deepdream("gan", "--objective", 'layer("fire8")', "--steps", 3, "--count", 2, "--size", 96,
+                     "--finish", "swirls")
     assert done.returncode == 0, done.stderr
     assert load_image(tmp_path / "gan.png").shape == (96, 192, 3)
 
@@ -46,14 +51,18 @@ def album(tmp_path_factory):
     rng = np.random.default_rng(0)
     for number, name in enumerate(("cat", "coffee", "astronaut", "rocket") * 4):
         y, x = rng.integers(0, 40, 2)
-        save_image(load_image(sample(name), max_side=140)[y:y + 64, x:x + 64], folder / "pictures" / f"{number}.png")
+        save_image(load_image(sample(name), max_side=140)[y:y + 64, x:x + 64],
+                   folder / "pictures" / f"{number}.png")
     assert (first := train(folder, "whole")).wait(timeout=300) == 0, first.communicate()
     return folder
 
 
 def train(folder, name):
-    arguments = ("train-gan", "pictures", "--out", f"{name}.gan", "--epochs", "30", "--size", "32", "--width", "4", "--critic", "own", "--batch", "8")
-    return subprocess.Popen([command, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    arguments = ("train-gan", "pictures", "--out", f"{name}.gan", "--epochs", "30", "--size", "32", "--width",
+                 "4", "--critic", "own", "--batch", "8")
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def heed(): signal.signal(signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen([*COMMAND, *arguments], cwd=folder, preexec_fn=heed, **pipes)
 
 
 @pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
@@ -70,6 +79,8 @@ def test_stopped_training_ends_with_the_same_weights(album, signum, status):
     (log.parent / ".log.json.0123abcd").write_text("{")  # as if killed while writing
     assert (again := train(album, name)).wait(timeout=300) == 0, again.communicate()
     one, other = load_gan(album / "whole.gan"), load_gan(album / f"{name}.gan")
-    assert [entry["critic"] for entry in one.card["history"]] == [entry["critic"] for entry in other.card["history"]]
-    assert all(np.array_equal(a, b) for a, b in zip(one.generator.get_weights(), other.generator.get_weights()))
-    assert len(list((album / f"{name}.epochs").glob("*.jpg"))) == 30 and len(list(log.parent.glob("*.h5"))) == 1 and not list(log.parent.glob(".*"))
+    losses = [[entry["critic"] for entry in gan.card["history"]] for gan in (one, other)]
+    assert losses[0] == losses[1]
+    weights = zip(one.generator.get_weights(), other.generator.get_weights())
+    assert all(np.array_equal(ours, theirs) for ours, theirs in weights)
+    assert [len(list(log.parent.glob(pattern))) for pattern in ("*.jpg", "*.h5", ".*")] == [30, 1, 0]

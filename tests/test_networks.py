@@ -6,14 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import command, needs_weights
+from conftest import needs_weights
+from processes import COMMAND
 
 from deepdream_nb.ascent import ascend
 from deepdream_nb.images import load_image, sample
-from deepdream_nb.networks import NetworkError, application_networks, load_network
+from deepdream_nb.networks import (LayerInfo, NetworkError, Reach, imagenet_classes, layer_table,
+                                   load_network, main_layers, probe_preprocessing, tensorflow)
 from deepdream_nb.objectives import measure
 from deepdream_nb.octaves import dream
 from deepdream_nb.recipes import Recipe, make_dream, replay, save_dream
+from deepdream_nb.workshop.folding import layer_kind, rebuild
+from deepdream_nb.workshop.weights import application_networks
 
 CASES = [("vgg19", "block4_conv3"), ("inception_v3", "mixed5")]
 cat = load_image(sample("cat"), max_side=128)
@@ -37,13 +41,15 @@ def test_folded_network_computes_what_keras_computes(name, layer):
 def test_objective_rises_in_both_number_formats(name, layer):
     for dtype in ("float32", "bfloat16"):
         network = load_network(name, dtype=dtype)
-        before = measure(network, f'layer("{layer}")', cat)
-        assert measure(network, f'layer("{layer}")', ascend(cat, network, f'layer("{layer}")', steps=4, jitter=0)) > 1.1 * before
+        objective = f'layer("{layer}")'
+        before = measure(network, objective, cat)
+        assert measure(network, objective, ascend(cat, network, objective, steps=4, jitter=0)) > 1.1 * before
 
 
 @needs_weights
 def test_dream_and_replay_with_inception(tmp_path):
-    made = make_dream(cat, Recipe(network="inception_v3", objective='layer("mixed3") + layer("mixed5")', steps=2, octaves=2))
+    objective = 'layer("mixed3") + layer("mixed5")'
+    made = make_dream(cat, Recipe(network="inception_v3", objective=objective, steps=2, octaves=2))
     assert replay(save_dream(made, tmp_path / "cat.png"), cat).identical
 
 
@@ -60,11 +66,118 @@ def test_wrong_and_damaged_weights_are_refused(tmp_path):
         load_network("vgg19", weights=tmp_path / "half.h5")
 
 
+# Receptive fields, measured: how far the gradient of one value reaches
+
+INCEPTION = {
+    "mixed4": 351, "mixed5": 543, "mixed6": 735, "mixed7": 927,
+    "mixed8": 1055, "mixed9": 1183, "mixed10": 1311}
+LOOKS = ("Conv2D", "DepthwiseConv2D", "AveragePooling2D", "Concatenate", "Add")  # others see what they read
+
+
+def slim(network):
+    """The network's graph with one channel to a convolution: the same windows, strides and pads, all
+    weights alike. So no path from a pixel to a value is cut off by a weight, a ReLU or a maximum."""
+    import keras
+
+    def make(layer):
+        config = layer.get_config()
+        if layer_kind(layer) == "Rescaling": config["offset"] = 0.0
+        if layer_kind(layer) == "Conv2D": config["filters"] = 1
+        return type(layer).from_config(config)
+
+    image = keras.Input((None, None, 3), name="image")
+    model = keras.Model(image, rebuild(network.model, image, make)[0])
+    for layer in model.layers:
+        if layer_kind(layer) in ("Conv2D", "DepthwiseConv2D"):
+            kernel, *bias = layer.get_weights()
+            layer.set_weights([np.ones_like(kernel) / np.prod(kernel.shape[:3]), *map(np.zeros_like, bias)])
+    return keras.Model(image, {info.name: model.get_layer(info.name).output for info in network.layers})
+
+
+def reached(model, names, size):
+    "How many (rows, columns) of a picture get a gradient from the middle value of a layer: {name: counts}."
+    tf = tensorflow()
+    image = tf.fill((1, *size, 3), 1e-3)  # small, so that no ReLU6 is at its end
+    counts = {}
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(image)
+        found = model(image)
+        middle = {}
+        for name in names:
+            shape = found[name].shape
+            at = (0, shape[1] // 2, shape[2] // 2) if len(shape) == 4 else (0,)
+            middle[name] = tf.reduce_sum(found[name][at])
+    for name in names:
+        gradient = np.asarray(tape.gradient(middle[name], image))[0].sum(axis=-1)
+        counts[name] = tuple(int((gradient.max(axis=axis) > 0).sum()) for axis in (1, 0))
+    return counts
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "vgg16", "vgg19", "mobilenet", "mobilenetv2", "inception_v3"])
+def test_every_receptive_field_is_what_the_gradient_reaches(name):
+    network = load_network(name, weights="random", pooling="average")
+    names = [info.name for info in network.layers if info.receptive_field and info.kind in LOOKS]
+    assert len(names) > 12
+    model = slim(network)
+    deep = network[names[-1]]
+    long, short = deep.receptive_field + 4 * deep.stride, max(network[one].min_size for one in names) + 8
+    # One axis at a time: a strip as high or wide as the fields, and only just large enough the other way.
+    high, wide = reached(model, names, (long, short)), reached(model, names, (short, long))
+    assert {one: (high[one][0], wide[one][1]) for one in names} == {one: network[one].field for one in names}
+    if name == "inception_v3": assert {one: network[one].receptive_field for one in INCEPTION} == INCEPTION
+
+
+def test_the_fields_of_the_embedded_network_with_its_own_weights():
+    tf, network = tensorflow(), load_network()
+    pictures = tf.constant(np.random.default_rng(0).random((12, 255, 255, 3), "float32"))
+    for info in main_layers(network)[:6]:  # fire2 to fire7
+        with tf.GradientTape() as tape:
+            tape.watch(pictures)
+            found = network.features([info.name])(pictures)[info.name]
+            middle = found[:, found.shape[1] // 2, found.shape[2] // 2]
+        # Of several pictures, as a max pool passes on the gradient of one value only.
+        gradient = np.abs(tape.gradient(middle, pictures)).max(axis=(0, 3))
+        assert tuple(int((gradient.max(axis=axis) > 0).sum()) for axis in (1, 0)) == info.field
+
+
+def test_a_window_has_a_height_and_a_width():
+    import keras
+    from keras import layers
+    windows = [layers.Conv2D(2, (1, 7)), layers.Conv2D(2, (5, 1), strides=(1, 2), padding="same"),
+               layers.MaxPooling2D((3, 2)), layers.Conv2D(2, 3, dilation_rate=2)]
+    chain = keras.Sequential([keras.Input((None, None, 3)), *windows])
+    table = layer_table(keras.Model(chain.inputs, chain.outputs))
+    assert [info.field for info in table] == [(1, 7), (5, 7), (7, 9), (19, 25)]
+    assert [info.receptive_field for info in table] == [7, 7, 9, 25]
+    assert [info.stride for info in table] == [1, 2, 4, 4]
+    assert [info.min_size for info in table] == [7, 7, 9, 25]
+    wide, high = Reach().after(windows[0]), Reach().after(windows[1])
+    both = Reach.join([wide, high])
+    assert [side.tolist() for side in (both.field, both.stride, both.least)] == [[5, 7], [1, 2], [1, 7]]
+
+
+def test_the_embedded_network_knows_its_classes_and_layers():
+    network = load_network()
+    assert network.classes == imagenet_classes() and len(set(network.classes)) > 990
+    assert all(isinstance(info, LayerInfo) and network[info.name] is info for info in network.layers)
+    assert network["logits"].receptive_field == 0 and network["logits"].channels == 1000
+
+
+def test_the_probed_preprocessing_is_that_of_keras():
+    pixels = np.random.default_rng(0).random((1, 5, 7, 3), "float32")
+    for builder in application_networks().values():
+        prepare = importlib.import_module(builder.__module__).preprocess_input
+        matrix, offset = probe_preprocessing(prepare)
+        assert np.allclose(pixels @ matrix + offset, prepare(255 * pixels), atol=1e-3), builder
+
+
 def test_missing_weights_name_the_three_ways(tmp_path):
     # A process of its own, whose way to the internet is a closed port.
     closed = "http://127.0.0.1:9"
-    environment = {**os.environ, "KERAS_HOME": str(tmp_path), "DEEPDREAM_WEIGHTS": str(tmp_path), "https_proxy": closed, "http_proxy": closed}
-    done = subprocess.run([command, "layers", "nasnetmobile"], env=environment, capture_output=True, text=True, timeout=300)
+    proxies = dict.fromkeys(("https_proxy", "http_proxy"), closed)
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path), "DEEPDREAM_WEIGHTS": str(tmp_path), **proxies}
+    words = [*COMMAND, "layers", "nasnetmobile"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert all(way in done.stderr for way in ("weights=", "DEEPDREAM_WEIGHTS", "internet"))
 
@@ -85,7 +198,8 @@ def test_own_network_dreams_and_replays_without_its_path(tmp_path):
     inputs = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(8, 5, strides=2, activation="relu", name="edges")(inputs)
     keras.Model(inputs, keras.layers.Conv2D(16, 5, activation="relu", name="parts")(x)).save(path)
-    picture = save_dream(make_dream(cat, Recipe(network=str(path), objective='layer("parts")', steps=2, octaves=2)), tmp_path / "cat.png")
+    recipe = Recipe(network=str(path), objective='layer("parts")', steps=2, octaves=2)
+    picture = save_dream(make_dream(cat, recipe), tmp_path / "cat.png")
     assert b"private" not in picture.read_bytes()
     assert replay(picture, cat, weights=path).identical
     with pytest.raises(NetworkError, match="mine.keras"):

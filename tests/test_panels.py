@@ -1,6 +1,6 @@
 """The panels in a real browser: the web page of `deepdream panels`, and JupyterLab in its dark theme.
 
-The pictures of the lesson are made here: DEEPDREAM_SCREENSHOTS=data/panels pytest tests/test_panels.py
+The pictures of the lessons are made here: DEEPDREAM_SCREENSHOTS=data/panels pytest tests/test_panels.py
 """
 import json
 import os
@@ -17,14 +17,25 @@ import numpy as np
 import psutil
 import pytest
 import requests
-from conftest import chromium, command, has_browser
+from conftest import chromium, has_browser
+from processes import COMMAND
 
-from deepdream_nb.images import load_image, read_note, sample, save_image
-from deepdream_nb.panel_parts import UPLOAD_LIMIT
-from deepdream_nb.recipes import Recipe, read_record, recipe_text
+from deepdream_nb.apps.explorer import BoxForm, ChannelSum, LayerPick
+from deepdream_nb.apps.forms import CodeBox, ObjectiveText
+from deepdream_nb.apps.mixer import MixerForms
+from deepdream_nb.apps.parts import StartStop, Watch
+from deepdream_nb.apps.studio import DreamForms, DreamWork, FilterForm, GuideForm, LayerChoice, RecipeNames
+from deepdream_nb.filters import FilterRecipe
+from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.objectives import layer
+from deepdream_nb.recipes import Recipe, recipes
+from deepdream_nb.records import read_record, recipe_text
+from deepdream_nb.workshop.widgets import UPLOAD_LIMIT, Message
+from deepdream_nb.workshop.work import Turns
 
 WAIT = 120_000  # ms: a loaded machine may take long, and a good run never waits for it
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 def free_port():
@@ -38,14 +49,17 @@ def serving(arguments, address, folder, **environment):
     "A server as a process, from the moment that it answers."
     kept = {name: value for name, value in os.environ.items() if name != "DEEPDREAM_WEIGHTS"}
     log = open(folder / "server.log", "wb")
-    process = subprocess.Popen([*map(str, arguments)], cwd=folder, env={**kept, "DEEPDREAM_DREAMS": str(folder / "kept"), **environment}, stdout=log, stderr=log)
+    process = subprocess.Popen([*map(str, arguments)], cwd=folder,
+                               env={**kept, "DEEPDREAM_DREAMS": str(folder / "kept"), **environment},
+                               stdout=log, stderr=log)
     try:
         end = time.monotonic() + 90
         while True:
             try:
                 requests.get(f"{address}/no-such-page", timeout=5, allow_redirects=False)
                 break
-            except requests.ConnectionError: assert process.poll() is None and time.monotonic() < end, (folder / "server.log").read_text()
+            except requests.ConnectionError:
+                assert process.poll() is None and time.monotonic() < end, (folder / "server.log").read_text()
             time.sleep(0.2)
         yield process
     finally:
@@ -73,12 +87,14 @@ def site(tmp_path_factory):
     "The address of a running `deepdream panels`, and its process."
     folder, port = tmp_path_factory.mktemp("site"), free_port()
     (folder / "private.png").write_bytes(sample("cat").read_bytes())
-    with serving([command, "panels", "--no-browser", "--port", port], f"http://127.0.0.1:{port}", folder) as process: yield f"http://127.0.0.1:{port}", process
+    address, arguments = f"http://127.0.0.1:{port}", [*COMMAND, "panels", "--no-browser", "--port", port]
+    with serving(arguments, address, folder) as process: yield address, process
 
 
 def visit(browser, address, width=1280, **options):
     "A visitor's page, the panels drawn; it has a clipboard of its own."
-    context = browser.new_context(viewport=dict(width=width, height=900), accept_downloads=True, permissions=["clipboard-read", "clipboard-write"], **options)
+    context = browser.new_context(viewport=dict(width=width, height=900), accept_downloads=True,
+                                  permissions=["clipboard-read", "clipboard-write"], **options)
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.goto(address)
@@ -117,18 +133,24 @@ def becomes(page, check, argument=None): return page.wait_for_function(check, ar
 
 def changed(page, label, old):
     "Wait until a picture is another one, and loaded."
-    becomes(page, "([label, old]) => { const img = document.querySelector(`.deepdream-picture img.under[alt*='${label}']`); return img && img.src !== old && img.naturalWidth > 0 }", [label, old])
+    becomes(page,
+            "([label, old]) => { const img = document.querySelector(`.deepdream-picture "
+            "img.under[alt*='${label}']`); return img && img.src !== old && img.naturalWidth > 0 }",
+            [label, old])
 
 
-def says(page, text): page.wait_for_selector(f"[role=alert]:has-text('{text}'), [role=status]:has-text('{text}')", timeout=WAIT)
+def says(page, text):
+    page.wait_for_selector(f"[role=alert]:has-text('{text}'), [role=status]:has-text('{text}')", timeout=WAIT)
 
 
-def status_is(page, text): page.locator(f".widget-label:visible:text-is('{text}')").first.wait_for(timeout=WAIT)
+def status_is(page, text):
+    page.locator(f".widget-label:visible:text-is('{text}')").first.wait_for(timeout=WAIT)
 
 
 def quiet(page, seconds=1.5):
     "Wait until no panel has said for some time that it loads or draws."
-    busy, since, end = page.locator("[role=status]:visible", has_text=re.compile("drawing|loading")), time.monotonic(), time.monotonic() + WAIT / 1000
+    busy = page.locator("[role=status]:visible", has_text=re.compile("drawing|loading"))
+    since, end = time.monotonic(), time.monotonic() + WAIT / 1000
     while time.monotonic() - since < seconds:
         assert time.monotonic() < end
         page.wait_for_timeout(100)
@@ -149,8 +171,12 @@ def screenshot(page, name, height=1000):
 
 def nothing_cut_off(page):
     "No card and no control is wider than the place that it has, nor is the page wider than the window."
-    wide = page.evaluate("""() => [...document.querySelectorAll('.jupyter-widgets')].filter(e => e.offsetParent && e.getClientRects().length)
-        .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1 || e.scrollWidth > e.clientWidth + 12 && getComputedStyle(e).overflowX !== 'visible' && !e.matches('select, textarea'))
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('.jupyter-widgets')]
+        .filter(e => e.offsetParent && e.getClientRects().length)
+        .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1
+                     || e.scrollWidth > e.clientWidth + 12 && getComputedStyle(e).overflowX !== 'visible'
+                     && !e.matches('select, textarea'))
         .map(e => `${e.className} ${e.scrollWidth} > ${e.clientWidth}: ${e.textContent.slice(0, 40)}`)""")
     assert not wide, wide
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -158,13 +184,16 @@ def nothing_cut_off(page):
 
 def kernels(process):
     "The kernels of a server, without those that have ended."
-    found = [child for child in psutil.Process(process.pid).children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    found = [child for child in psutil.Process(process.pid).children(recursive=True)
+             if child.status() != psutil.STATUS_ZOMBIE]
     return [child for child in found if "ipykernel" in " ".join(child.cmdline())]
 
 
 def is_busy(process):
     "Whether a thread of a process runs, or would if it were its turn (as Linux tells)."
-    try: return any(file.read_text().rpartition(")")[2].split()[0] in "RD" for file in Path(f"/proc/{process.pid}/task").glob("*/stat"))
+    try:
+        return any(file.read_text().rpartition(")")[2].split()[0] in "RD"
+                   for file in Path(f"/proc/{process.pid}/task").glob("*/stat"))
     except OSError: return True  # a thread has just ended
 
 
@@ -221,7 +250,8 @@ def test_layer_channel_box_and_hand_over(page):
     page.mouse.up()
     page.wait_for_selector("text=30 – 60")
     press(page, "Which channels like this box?")
-    page.wait_for_function("([select]) => select.value === 'strongest in the box'", arg=[field(page, "Order").element_handle()])
+    page.wait_for_function("([select]) => select.value === 'strongest in the box'",
+                           arg=[field(page, "Order").element_handle()])
     becomes(page, f"!document.body.innerText.includes('fire8, channel {number}:')")
     quiet(page)
     press(page, "Add the channel")
@@ -251,13 +281,16 @@ def test_dream_preview_and_stop(page, tmp_path):
     status_is(page, "done")
     with page.expect_download() as download: page.locator("a[download]:visible").click()
     download.value.save_as(tmp_path / "saved.png")
-    assert read_record(tmp_path / "saved.png").recipe.steps == 12 and download.value.suggested_filename == "cat.dream.png"
+    assert read_record(tmp_path / "saved.png").recipe.steps == 12
+    assert download.value.suggested_filename == "cat.dream.png"
     nothing_cut_off(page)
     screenshot(page, "studio")
     settings(page, 33, 448)
     page.locator(".deepdream-upload:visible input").last.set_input_files(tmp_path / "saved.png")
     says(page, "the recipe in saved.png is loaded")
-    page.wait_for_function("() => [...document.querySelectorAll('.widget-slider')].some(e => e.innerText.includes('Steps') && e.innerText.includes('12'))")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.widget-slider')].some(e => e.innerText.includes('Steps') && "
+        "e.innerText.includes('12'))")
 
 
 def numbers(page, label):
@@ -270,14 +303,14 @@ def history(page): return page.locator(".deepdream-gallery[aria-label^='What was
 
 def test_one_pass_of_a_filter(page, tmp_path):
     tab(page, "Dream")
-    generator, strip = field(page, "Generator"), history(page)
+    filters, strip = field(page, "Filter"), history(page)
     made = strip.count()
-    generator.focus()
+    filters.focus()
     page.keyboard.type("swirls")  # without a mouse
     becomes(page, "e => e.disabled", field(page, "Objective", "textarea").element_handle())
     handle = page.locator(".noUi-handle[aria-label='Strength']:visible")
     handle.focus()
-    for _ in range(4): handle.press("ArrowLeft")
+    for _ in range(2): handle.press("ArrowLeft")
     numbers(page, "Strength").filter(has_text="0.80").wait_for()
     old = picture(page, "The picture")
     press(page, "Start")
@@ -287,21 +320,24 @@ def test_one_pass_of_a_filter(page, tmp_path):
     assert strip.count() == made + 1
     with page.expect_download() as download: page.locator("a[download]:visible").click()
     download.value.save_as(tmp_path / "fast.png")
-    assert json.loads(read_note(tmp_path / "fast.png")) == {"deepdream_filter": "swirls", "strength": 0.8} and download.value.suggested_filename.endswith(".fast.png")
-    for language, text in (("Python", 'load_generator("swirls")(image, 0.8)'), ("Command", "--filter swirls --strength 0.8"), ("Recipe", '"objective": "layer(')):
+    recipe = read_record(tmp_path / "fast.png").recipe
+    assert (recipe.kind, recipe.filter, recipe.strength) == ("filter", "swirls", 0.8)
+    assert download.value.suggested_filename.endswith(".fast.png")
+    for language, text in (("Python", "recipe = FilterRecipe("),
+                           ("Command", "--filter swirls --strength 0.8"), ("Recipe", '"kind": "filter"')):
         press(page, language)
         page.wait_for_selector(f".deepdream-copy:visible pre:has-text('{text}')")
     nothing_cut_off(page)
-    generator.select_option(label="none: the full dream")
+    filters.select_option(label="none: the full dream")
     becomes(page, "e => !e.disabled", field(page, "Objective", "textarea").element_handle())
     press(page, "Use its recipe")
-    becomes(page, "e => e.selectedOptions[0].label === 'swirls'", generator.element_handle())
-    generator.select_option(label="none: the full dream")
+    becomes(page, "e => e.selectedOptions[0].label === 'swirls'", filters.element_handle())
+    filters.select_option(label="none: the full dream")
     becomes(page, "e => !e.disabled", field(page, "Objective", "textarea").element_handle())
     page.locator(".deepdream-upload:visible input").last.set_input_files(tmp_path / "fast.png")
-    says(page, "the filter that made fast.png is chosen")
-    assert field(page, "Generator").evaluate("e => e.selectedOptions[0].label") == "swirls"
-    generator.select_option(label="none: the full dream")
+    says(page, "the recipe in fast.png is loaded")
+    assert filters.evaluate("e => e.selectedOptions[0].label") == "swirls"
+    filters.select_option(label="none: the full dream")
     becomes(page, "e => !e.disabled", field(page, "Objective", "textarea").element_handle())
     settings(page, 2, 128)
     press(page, "Start")
@@ -311,12 +347,13 @@ def test_one_pass_of_a_filter(page, tmp_path):
 
 def test_the_recipe_is_copied(page):
     tab(page, "Dream")
-    for language, text in (("Command", "deepdream dream cat.jpg"), ("Python", "make_dream(photo, recipe")):
+    for language, text in (("Command", "deepdream dream cat.jpg"), ("Python", "follow(recipe, photo)")):
         press(page, language)
         page.wait_for_selector(f".deepdream-copy:visible pre:has-text('{text}')")
         press(page, "Copy")
         page.locator("button:visible:text-is('Copied')").wait_for()
-        assert page.evaluate("navigator.clipboard.readText()") == page.locator(".deepdream-copy:visible pre").inner_text()
+        assert page.evaluate("navigator.clipboard.readText()") == page.locator(
+            ".deepdream-copy:visible pre").inner_text()
 
 
 def test_uploads_good_and_bad(page, tmp_path):
@@ -349,7 +386,9 @@ def test_a_file_is_dropped(page, tmp_path):
     place.scroll_into_view_if_needed()
     box, session = place.bounding_box(), page.context.new_cdp_session(page)
     for kind in ("dragEnter", "dragOver", "drop"):
-        session.send("Input.dispatchDragEvent", dict(type=kind, x=box["x"] + 20, y=box["y"] + 10, data=dict(items=[], files=[str(tmp_path / "dropped.png")], dragOperationsMask=1)))
+        session.send("Input.dispatchDragEvent",
+                     dict(type=kind, x=box["x"] + 20, y=box["y"] + 10,
+                          data=dict(items=[], files=[str(tmp_path / "dropped.png")], dragOperationsMask=1)))
     says(page, "dropped.png is there")
 
 
@@ -364,26 +403,31 @@ def test_the_wipe_moves_without_the_kernel(page):
     area = page.locator(".deepdream-picture.active:visible").first.bounding_box()
     page.mouse.move(area["x"] + 0.2 * area["width"], area["y"] + 100)
     page.mouse.down()
-    for at in np.linspace(0.2, 0.7, 40): page.mouse.move(area["x"] + at * area["width"], area["y"] + 100)  # rapidly
+    # rapidly
+    for at in np.linspace(0.2, 0.7, 40): page.mouse.move(area["x"] + at * area["width"], area["y"] + 100)
     page.mouse.up()
     assert over.evaluate("e => e.style.clipPath") == "inset(0px 0px 0px 70%)"
     page.wait_for_selector(".widget-readout:visible:text-is('70')")
     field(page, "Left").select_option("cat")
     field(page, "Right").select_option("dream 1 of cat")
-    page.wait_for_selector(".deepdream-picture:visible img.under[alt='cat on the left, dream 1 of cat on the right']")
+    page.wait_for_selector(
+        ".deepdream-picture:visible img.under[alt='cat on the left, dream 1 of cat on the right']")
     nothing_cut_off(page)
     screenshot(page, "compare", 860)
     press(page, "difference")
     page.wait_for_selector(".deepdream-picture:visible img.under[alt*=' less ']")
     press(page, "side by side")
-    becomes(page, "[...document.querySelectorAll('.deepdream-picture')].filter(e => e.offsetParent).length === 2")
+    becomes(page,
+            "[...document.querySelectorAll('.deepdream-picture')].filter(e => e.offsetParent).length === 2")
 
 
 def test_styles_are_mixed(page):
     tab(page, "Mix styles")
     field(page, "Second style").select_option("raccoon")
     settings(page, 30, 400)
-    assert "deepdream style cat.jpg coffee.jpg raccoon.jpg" in page.locator(".deepdream-copy:visible pre").inner_text()
+    press(page, "Command")
+    command = "deepdream style cat.jpg coffee.jpg raccoon.jpg"
+    page.wait_for_selector(f".deepdream-copy:visible pre:has-text('{command}')")
     press(page, "Start")
     status_is(page, "done")
     nothing_cut_off(page)
@@ -402,15 +446,20 @@ def test_the_mixer_loads_a_recipe(page, tmp_path):
     download.value.save_as(tmp_path / "painted.png")
     settings(page, 50, 400)
     field(page, "Second style").select_option("none")
-    save_image(load_image(sample("cat"), max_side=64), tmp_path / "dreamt.png", note=json.dumps({"deepdream_filter": "swirls", "strength": 1}))
+    save_image(load_image(sample("cat"), max_side=64), tmp_path / "dreamt.png",
+               note=json.dumps({"deepdream_filter": "swirls", "strength": 1}))
     (tmp_path / "dream.json").write_text(recipe_text(Recipe()))
     upload = page.locator(".deepdream-upload:visible input").last
-    for name in ("dreamt.png", "dream.json"):
+    for name, kind in (("dreamt.png", "filter"), ("dream.json", "dream")):
         upload.set_input_files(tmp_path / name)
-        page.wait_for_selector("[role=alert]:visible:has-text('this is the recipe of a dream; the studio follows it')")
+        page.wait_for_selector(
+            f"[role=alert]:visible:has-text('this is the recipe of a {kind}; the studio follows it')")
         upload.set_input_files(tmp_path / "painted.png")
-        page.wait_for_selector("[role=status]:visible:has-text('the recipe in painted.png is loaded; choose the style pictures that it had')")
-    for label, value in (("Steps", "1"), ("Size", "96"), ("Style", "8.00")): assert numbers(page, label).inner_text() == value
+        page.wait_for_selector(
+            "[role=status]:visible:has-text('the recipe in painted.png is loaded; choose the style pictures "
+            "that it had')")
+    for label, value in (("Steps", "1"), ("Size", "96"), ("Style", "8.00")):
+        assert numbers(page, label).inner_text() == value
     assert "--steps 1 " in page.locator(".deepdream-copy:visible pre").inner_text()
     nothing_cut_off(page)
 
@@ -427,10 +476,15 @@ def test_a_narrow_page(page, title):
 def test_all_can_be_reached_and_have_names(page):
     for title in ("Explore layers", "Dream", "Mix styles", "Compare"):
         tab(page, title)
-        nameless = page.evaluate("""() => [...document.querySelectorAll('button, select, textarea, input, img')].filter(e => e.offsetParent && !e.hidden)
-            .filter(e => !(e.textContent.trim() || e.title || e.alt || e.ariaLabel || e.labels?.length || e.closest('label, button'))).map(e => e.outerHTML.slice(0, 120))""")
+        nameless = page.evaluate(
+            """() => [...document.querySelectorAll('button, select, textarea, input, img')]
+            .filter(e => e.offsetParent && !e.hidden)
+            .filter(e => !(e.textContent.trim() || e.title || e.alt || e.ariaLabel || e.labels?.length
+                           || e.closest('label, button'))).map(e => e.outerHTML.slice(0, 120))""")
         assert not nameless
-        assert page.evaluate("[...document.querySelectorAll('.noUi-handle')].filter(e => e.offsetParent).every(e => e.tabIndex === 0 && e.ariaLabel)")
+        assert page.evaluate(
+            "[...document.querySelectorAll('.noUi-handle')].filter(e => e.offsetParent).every(e => "
+            "e.tabIndex === 0 && e.ariaLabel)")
 
 
 def test_a_second_visitor_sees_nothing_of_the_first(browser, site, page):
@@ -463,7 +517,10 @@ def test_a_warm_kernel_waits_for_the_next_visitor(browser, site, page):
     other = visit(browser, site[0])
     assert kernel_of(other, site[1]) == waiting
     tab(other, "Dream")
-    other.evaluate("""() => { window.said = []; new MutationObserver(() => window.said.push(...[...document.querySelectorAll('[role=status], .widget-label')].map(e => e.textContent)))
+    other.evaluate(
+        """() => { window.said = [];
+        const texts = () => [...document.querySelectorAll('[role=status], .widget-label')];
+        new MutationObserver(() => window.said.push(...texts().map(e => e.textContent)))
         .observe(document.body, { childList: true, subtree: true, characterData: true }) }""")
     old = picture(other, "The picture")
     press(other, "Start")
@@ -475,9 +532,11 @@ def test_a_warm_kernel_waits_for_the_next_visitor(browser, site, page):
 
 
 def test_the_idle_time_of_a_kernel_begins_with_its_visitor(tmp_path):
-    (tmp_path / "voila.json").write_text(json.dumps({"MappingKernelManager": {"cull_idle_timeout": 4, "cull_interval": 1}}))
+    (tmp_path / "voila.json").write_text(
+        json.dumps({"MappingKernelManager": {"cull_idle_timeout": 4, "cull_interval": 1}}))
     port = free_port()
-    with serving([command, "panels", "--no-browser", "--port", port], f"http://127.0.0.1:{port}", tmp_path) as process:
+    with serving([*COMMAND, "panels", "--no-browser", "--port", port], f"http://127.0.0.1:{port}",
+                 tmp_path) as process:
         waiting = at_rest(process, samples=60)
         start = time.monotonic()
         requests.get(f"http://127.0.0.1:{port}", timeout=60)  # a visitor who goes without a word
@@ -487,19 +546,51 @@ def test_the_idle_time_of_a_kernel_begins_with_its_visitor(tmp_path):
         assert time.monotonic() - start > 3
 
 
+def test_parts_stand_alone(squeezenet):
+    "Without a panel, and without the other parts."
+    networks, heard, used = {"squeezenet": squeezenet}, [], []
+    def say(text, bad=False): heard.append(text)
+    box, pick, total = BoxForm(), LayerPick(networks), ChannelSum(say, lambda *found: used.append(found))
+    box.rows.value = 10, 50
+    assert box.picture.box == [0, 0.1, 1, 0.5]
+    pick.offer(squeezenet)
+    total.add(pick.layer.value, 3)
+    total.hand_over("squeezenet")
+    assert used == [("squeezenet", f'channel("{pick.layer.value}", 3)')]
+    typed, names = ObjectiveText(), RecipeNames(networks, used.append)
+    names.choice.value = "fur"
+    assert used[-1] == recipes["fur"]
+    GuideForm(say, typed).add()
+    assert heard == ["the network is not loaded yet"]
+    choice, filters = LayerChoice(networks, typed), FilterForm()
+    typed.add(layer("fire3"))
+    choice.layers.options = ["fire3", "fire5"]
+    choice.mark()
+    assert choice.layers.value == ("fire3",) and filters.recipe(100) is None
+    filters.filter.value = "swirls"
+    assert filters.recipe(100) == FilterRecipe("swirls", 1, 100)
+    assert DreamWork(DreamForms(say, None, networks)).network() is squeezenet
+    assert MixerForms(say, None, (), networks).recipe().pooling == squeezenet.pooling
+    head, message, watch = StartStop(lambda: used.append("start"), None), Message(value="ready"), Watch()
+    head.start.click()
+    assert used[-1] == "start" and message.value == "ready" and watch.left(0.1) == ""
+    assert CodeBox().text.value == "" and not Turns().queue
+
+
 def test_a_click_that_comes_first_says_what_it_waits_for():
     "In a process that has no TensorFlow yet."
     code = """
-from deepdream_nb.panels import panels
-explorer, studio, mixer, compare = panels(network="squeezenet").panels
+from deepdream_nb.apps.page import panels
+explorer, studio, mixer, compare = panels(network="squeezenet").panels.values()
+status = studio.runner.head.status
 print(explorer.message.value, studio.message.value, sep="\\n")
 studio.set_state(steps=1, octaves=1, max_side=96)
 studio.start()
-print(studio.status.value)
+print(status.value)
 studio.wait()
-print(studio.status.value)
+print(status.value)
 studio.start()
-print(studio.status.value)
+print(status.value)
 studio.wait()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
@@ -511,16 +602,18 @@ studio.wait()
 def test_memory_is_level():
     "Of twenty runs with pictures and settings that change, in a process of its own."
     code = """
-from deepdream_nb.octaves import resident_memory
-from deepdream_nb.panels import panels
-explorer, studio, mixer, compare = panels(network="squeezenet").panels
+from deepdream_nb.tiles import resident_memory
+from deepdream_nb.apps.page import panels
+explorer, studio, mixer, compare = panels(network="squeezenet").panels.values()
+status = studio.runner.head.status
 explorer.set_state(view="where they answer")
 def run(number):
-    studio.set_state(photo=("cat", "coffee", "rocket")[number % 3], seed=number, max_side=96 + 16 * (number % 4), steps=3, octaves=2)
+    photo, side = ("cat", "coffee", "rocket")[number % 3], 96 + 16 * (number % 4)
+    studio.set_state(photo=photo, seed=number, max_side=side, steps=3, octaves=2)
     studio.start()
     explorer.set_state(page=1 + number % 5, channel=number)
     for panel in (studio, explorer): panel.wait()
-    assert studio.status.value == "done" and not studio.message.bad, (studio.status.value, studio.message.value)
+    assert status.value == "done" and not studio.message.bad, (status.value, studio.message.value)
 for number in range(15): run(number)
 before = resident_memory()
 for number in range(20): run(number)
@@ -533,12 +626,18 @@ print(resident_memory() - before)
 
 def test_only_the_page_is_served(site):
     address, process = site
-    for path in ("private.png", "voila/files/private.png", "files/private.png", "voila/files/Deep dreams.ipynb", "voila/render/private.png", "voila/tree", "tree", "api/contents", "api/contents/private.png", "voila/files/../../etc/passwd", "voila/files/%2e%2e/%2e%2e/etc/passwd", "static/../../../etc/passwd"):
+    for path in ("private.png", "voila/files/private.png", "files/private.png",
+                 "voila/files/Deep dreams.ipynb", "voila/render/private.png", "voila/tree", "tree",
+                 "api/contents", "api/contents/private.png", "voila/files/../../etc/passwd",
+                 "voila/files/%2e%2e/%2e%2e/etc/passwd", "static/../../../etc/passwd"):
         answer = requests.get(f"{address}/{path}", timeout=30)
         assert answer.status_code in (403, 404), path
-    for path in ("api/kernels", "api/sessions", "api/terminals", "api/contents", "voila/api/contents"):  # nothing is made or run by a request from elsewhere
-        assert requests.post(f"{address}/{path}", json={}, headers={"Origin": "http://example.com"}, timeout=30).status_code in (403, 404, 405), path
-    listening = [one.laddr for one in psutil.Process(process.pid).net_connections() if one.status == psutil.CONN_LISTEN]
+    # nothing is made or run by a request from elsewhere
+    for path in ("api/kernels", "api/sessions", "api/terminals", "api/contents", "voila/api/contents"):
+        assert requests.post(f"{address}/{path}", json={}, headers={"Origin": "http://example.com"},
+                             timeout=30).status_code in (403, 404, 405), path
+    listening = [one.laddr for one in psutil.Process(process.pid).net_connections()
+                 if one.status == psutil.CONN_LISTEN]
     assert {place.ip for place in listening} == {"127.0.0.1"}
 
 
@@ -549,7 +648,8 @@ def test_only_the_page_is_served(site):
 def test_an_address_that_cannot_be(deepdream, options, message):
     done = deepdream("panels", "--no-browser", *options)
     last = done.stderr.splitlines()[-1]
-    assert done.returncode == 2 and last.startswith(f"deepdream: {message}") and "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 2 and last.startswith(
+        f"deepdream: {message}") and "Traceback" not in done.stderr, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -559,12 +659,17 @@ def lab(tmp_path_factory):
     themes = folder / "settings" / "@jupyterlab" / "apputils-extension"
     themes.mkdir(parents=True)
     (themes / "themes.jupyterlab-settings").write_text(json.dumps({"theme": "JupyterLab Dark"}))
-    (themes / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
-    from deepdream_nb.panels import page_notebook
+    (themes / "notification.jupyterlab-settings").write_text(
+        json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    from deepdream_nb.apps.page import page_notebook
     (folder / "notebooks").mkdir()
     (folder / "notebooks" / "panels.ipynb").write_text(page_notebook())
-    arguments = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token=", f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder / 'notebooks'}"]
-    with serving(arguments, f"http://127.0.0.1:{port}", folder, JUPYTERLAB_SETTINGS_DIR=str(folder / "settings"), JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces")): yield f"http://127.0.0.1:{port}/lab/tree/panels.ipynb"
+    arguments = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+                 "--IdentityProvider.token=", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+                 f"--ServerApp.root_dir={folder / 'notebooks'}"]
+    own = {f"JUPYTERLAB_{name.upper()}_DIR": str(folder / name) for name in ("settings", "workspaces")}
+    address = f"http://127.0.0.1:{port}"
+    with serving(arguments, address, folder, **own): yield f"{address}/lab/tree/panels.ipynb"
 
 
 def test_in_jupyterlab_and_its_dark_theme(browser, lab, tmp_path):
@@ -580,8 +685,12 @@ def test_in_jupyterlab_and_its_dark_theme(browser, lab, tmp_path):
     page.locator(".jp-InputPrompt").first.filter(has_text=re.compile(r"\[[*1]\]")).wait_for()
     page.wait_for_selector(".deepdream-gallery button")
     quiet(page)
-    dark = page.evaluate("""() => { const light = e => getComputedStyle(e).color.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0) / 3;
-        return [...document.querySelectorAll('.deepdream-gallery span, .deepdream-upload label, h3')].filter(e => e.offsetParent).map(light) }""")
+    dark = page.evaluate(
+        """() => {
+        const color = e => getComputedStyle(e).color.match(/\\d+/g).slice(0, 3);
+        const light = e => color(e).reduce((a, b) => a + +b, 0) / 3;
+        const texts = document.querySelectorAll('.deepdream-gallery span, .deepdream-upload label, h3');
+        return [...texts].filter(e => e.offsetParent).map(light) }""")
     assert dark and min(dark) > 128, dark  # light letters
     large = picture(page, "likes")
     field(page, "Layer").select_option(label="fire3, 128 channels")

@@ -1,4 +1,5 @@
 """Each lesson's exercises, their check, and their solutions."""
+import os
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -7,7 +8,8 @@ import nbformat
 import pytest
 
 folder = Path(__file__).parents[1] / "nbs"
-lessons = [path for path in sorted(folder.glob("[0-9]*.ipynb")) if f"(solutions/{path.name})" in path.read_text(encoding="utf-8")]
+lessons = [path for place in (".", "workshop", "apps") for path in sorted((folder / place).glob("*.ipynb"))
+           if "## Exercises" in path.read_text(encoding="utf-8")]
 
 
 @lru_cache(maxsize=None)
@@ -33,17 +35,20 @@ def exercises(path):
 @pytest.mark.parametrize("path", lessons, ids=lambda path: path.stem)
 def test_all_exercises_are_solved(path):
     solutions = folder / "solutions" / path.name
-    assert f"(../{path.name})" in solutions.read_text(encoding="utf-8")
+    assert f"({os.path.relpath(solutions, path.parent)})" in path.read_text(encoding="utf-8")
+    assert f"({os.path.relpath(path, solutions.parent)})" in solutions.read_text(encoding="utf-8")
     assert re.findall(r"(?m)^## (\d)\. ", "\n".join(cells(solutions, "markdown"))) == exercises(path)
 
 
 @pytest.mark.parametrize("path", lessons, ids=lambda path: path.stem)
 def test_the_lessons_check_accepts_the_solution(path):
-    found = {cell.source: cell.outputs for cell in notebook(folder / "solutions" / path.name).cells if cell.cell_type == "code"}
-    assert "Right" in "".join(output.text for output in found[the_check(path)])  # as it was executed, word for word the lesson's
+    solved = notebook(folder / "solutions" / path.name).cells
+    outputs = {cell.source: cell.outputs for cell in solved if cell.cell_type == "code"}
+    # as it was executed, word for word the lesson's
+    assert "Right" in "".join(output.text for output in outputs[the_check(path)])
 
 
 def test_solutions_export_nothing_and_stay_small():
     for path in sorted((folder / "solutions").glob("*.ipynb")):
-        assert path.stat().st_size < 300_000, path.name
-        assert not any(re.search(r"(?m)^#\|\s*(default_exp|export)", source) for source in cells(path, "code")), path.name
+        exporting = re.search(r"(?m)^#\|\s*(default_exp|export)", "\n".join(cells(path, "code")))
+        assert path.stat().st_size < 300_000 and not exporting, path.name

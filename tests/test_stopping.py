@@ -11,9 +11,13 @@ import psutil
 import pytest
 from processes import LONG_COMMANDS, SHORT, begin, half_written, pictures_in
 
-from deepdream_nb.folders import dream_folder, pairs
+from deepdream_nb.apps.folder_runs import dream_folder
+from deepdream_nb.datasets import pairs
+from deepdream_nb.films import make_zoom
 from deepdream_nb.images import load_image, sample
-from deepdream_nb.recipes import Recipe, make_dream, make_zoom, undisturbed
+from deepdream_nb.recipes import Recipe, make_dream
+from deepdream_nb.workshop.files import write_atomically
+from deepdream_nb.workshop.stops import look, stoppable
 
 photo = load_image(sample("cat"), max_side=48)
 
@@ -21,9 +25,10 @@ SEED = int(os.environ.get("DEEPDREAM_SEED") or time.time())  # of the moments; a
 
 
 def stopped(process, signum, seconds, again=None):
-    "Send a signal when a process has computed for so many seconds (and once more, `again` seconds later); returns the exit status and what was said on standard error."
+    "Send a signal after so many seconds of computing, again `again` seconds later: its status, its words."
+    def used(): return sum(psutil.Process(process.pid).cpu_times()[:2])
     try:
-        while process.poll() is None and sum(psutil.Process(process.pid).cpu_times()[:2]) < seconds: time.sleep(0.005)
+        while process.poll() is None and used() < seconds: time.sleep(0.005)
         process.send_signal(signum)
         if again: time.sleep(again)
         if again: process.send_signal(signum)
@@ -32,18 +37,20 @@ def stopped(process, signum, seconds, again=None):
     return process.returncode, error
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not tell which signals a process meets")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize("name", LONG_COMMANDS)
 def test_any_long_command_stopped_at_any_moment(album, tmp_path, name):
     rng, (most, arguments) = random.Random(f"{SEED} {name}"), LONG_COMMANDS[name]
     running = []
-    for signum, status, word in ((signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")):  # side by side, one on each processor
+    # Side by side, one on each processor.
+    for signum, status, word in ((signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")):
         shutil.copytree(album, tmp_path / word)
         running.append((begin(tmp_path / word, arguments), signum, rng.uniform(0, most), status, word))
     for process, signum, seconds, status, word in running:
         code, error = stopped(process, signum, seconds)
         said = f"DEEPDREAM_SEED={SEED}: {word} after {seconds:.2f} s, exit status {code}: {error}"
-        assert (code, error.count("\n"), error.startswith(f"deepdream: {word}")) == (status, 1, True) or (code, error) == (0, ""), said
+        one_line = error.startswith(f"deepdream: {word}") and error.count("\n") == 1
+        assert code == status and one_line or (code, error) == (0, ""), said
         assert not half_written(tmp_path / word), said
 
 
@@ -52,7 +59,8 @@ def test_ctrl_c_twice_keeps_the_checkpoint(album, tmp_path):
     process = begin(tmp_path / "album", ("dream", "cat.jpg", "--steps", 5000))
     code, error = stopped(process, signal.SIGINT, seconds := random.Random(SEED).uniform(7, 10), again=0.02)
     said = f"DEEPDREAM_SEED={SEED}: after {seconds:.2f} s, exit status {code}: {error}"
-    assert (code, error) == (130, "deepdream: interrupted; the same command with --resume goes on\n") and not half_written(tmp_path), said
+    assert (code, error) == (130, "deepdream: interrupted; the same command with --resume goes on\n"), said
+    assert not half_written(tmp_path), said
 
 
 class Stop:
@@ -60,7 +68,7 @@ class Stop:
     def __init__(self, longest): self.rng, self.longest, self.count = random.Random(SEED), longest, 0
     def until_done(self, function):
         "Call a function again and again, each time with a moment to stop at, until it comes to its end."
-        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
         try:
             while True:
                 try:
@@ -79,37 +87,75 @@ def test_dream_stopped_again_and_again_ends_the_same(squeezenet, tmp_path):
     number = 0
     while stop.count < 6:  # a fast machine comes to its end before some of the moments
         part, number = tmp_path / f"{number}.part", number + 1
-        made = stop.until_done(lambda: make_dream(photo, recipe, network=squeezenet, checkpoint=part, resume=True))
+        def made_on(): return make_dream(photo, recipe, network=squeezenet, checkpoint=part, resume=True)
+        made = stop.until_done(made_on)
         assert np.array_equal(made.image, whole), f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
     assert set(os.listdir(tmp_path)) <= {f"{k}.part" for k in range(number)}
 
 
 def test_folder_stopped_again_and_again_ends_the_same(squeezenet, album, tmp_path):
-    stop, settings_ = Stop(0.2), dict(size=48, batch=2, limit=8, network=squeezenet, progress=False)
-    dream_folder(album / "photos", tmp_path / "whole", SHORT, **settings_)
-    stop.until_done(lambda: dream_folder(album / "photos", tmp_path / "stopped", SHORT, **settings_))
-    assert pictures_in(tmp_path / "stopped") == pictures_in(tmp_path / "whole") and len(pairs(tmp_path / "stopped")) == 8, f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
+    stop, how = Stop(0.2), dict(size=48, batch=2, limit=8, network=squeezenet, progress=False)
+    dream_folder(album / "photos", tmp_path / "whole", SHORT, **how)
+    stop.until_done(lambda: dream_folder(album / "photos", tmp_path / "stopped", SHORT, **how))
+    said = f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
+    assert pictures_in(tmp_path / "stopped") == pictures_in(tmp_path / "whole"), said
+    assert len(pairs(tmp_path / "stopped")) == 8, said
     assert not half_written(tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of imageio's half-made writer
+# Of imageio's half-made writer.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_film_stopped_again_and_again_ends_the_same(squeezenet, tmp_path):
     stop = Stop(0.2)
-    make_zoom(photo, SHORT, tmp_path / "whole.gif", 8, network=squeezenet, progress=False)
-    stop.until_done(lambda: make_zoom(photo, SHORT, tmp_path / "stopped.gif", 8, network=squeezenet, progress=False))
-    assert pictures_in(tmp_path / "stopped.frames") == pictures_in(tmp_path / "whole.frames"), f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
-    assert (tmp_path / "stopped.gif").read_bytes() == (tmp_path / "whole.gif").read_bytes() and len(os.listdir(tmp_path)) == 4
+    def film(name):
+        return make_zoom(photo, SHORT, tmp_path / name, frames=8, network=squeezenet, progress=False)
+    film("whole.gif")
+    stop.until_done(lambda: film("stopped.gif"))
+    said = f"DEEPDREAM_SEED={SEED}, {stop.count} stops"
+    assert pictures_in(tmp_path / "stopped.frames") == pictures_in(tmp_path / "whole.frames"), said
+    assert (tmp_path / "stopped.gif").read_bytes() == (tmp_path / "whole.gif").read_bytes(), said
+    assert len(os.listdir(tmp_path)) == 4, said
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_is_put_off_to_the_end_of_a_block(signum):
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_stop_waits_for_the_end_of_a_step(signum, times):
     before, kept = signal.signal(signum, signal.default_int_handler), []
     try:
-        with pytest.raises(KeyboardInterrupt), undisturbed():
+        with pytest.raises(KeyboardInterrupt), stoppable():
             for number in range(3):
-                signal.raise_signal(signum)
+                for _ in range(times if number == 1 else 0): signal.raise_signal(signum)
                 kept.append(number)
-        assert kept == [0, 1, 2] and signal.getsignal(signum) is signal.default_int_handler
-        with pytest.raises(ValueError), undisturbed(): raise ValueError
+                look()
+        assert kept == [0, 1] and signal.getsignal(signum) is signal.default_int_handler
+        with pytest.raises(ValueError), stoppable(): raise ValueError
         assert signal.getsignal(signum) is signal.default_int_handler
+        look()  # what came before is over
     finally: signal.signal(signum, before)
+
+
+def test_a_stop_that_comes_while_another_is_handled_is_no_second_one():
+    before, kept = signal.signal(signal.SIGINT, signal.default_int_handler), []
+    try:
+        with pytest.raises(KeyboardInterrupt), stoppable():
+            try:
+                signal.raise_signal(signal.SIGINT)
+                look()
+            finally:
+                signal.raise_signal(signal.SIGINT)
+                kept.append("the checkpoint")
+        assert kept
+    finally: signal.signal(signal.SIGINT, before)
+
+
+def test_a_file_that_is_being_written_is_finished_first(tmp_path, monkeypatch):
+    before, replace = signal.signal(signal.SIGINT, signal.default_int_handler), os.replace
+
+    def interrupted(*paths):
+        signal.raise_signal(signal.SIGINT)
+        replace(*paths)
+    monkeypatch.setattr(os, "replace", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt): write_atomically(tmp_path / "a.txt", b"whole")
+    finally: signal.signal(signal.SIGINT, before)
+    assert os.listdir(tmp_path) == ["a.txt"] and (tmp_path / "a.txt").read_bytes() == b"whole"

@@ -1,0 +1,208 @@
+"""Dream filters from the command line: one pass, folders, films, a training that is stopped and goes on."""
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from processes import COMMAND
+
+from deepdream_nb.ascent import CURES, cure
+from deepdream_nb.filter_training import FilterSettings, Teacher, teacher_direction, train_filter
+from deepdream_nb.filters import Filter, FilterError, FilterRecipe, Mixture, filter_names, load_filter
+from deepdream_nb.films import ZoomSettings
+from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.networks import load_network, tensorflow
+from deepdream_nb.objectives import parse
+from deepdream_nb.recipes import Recipe, replay
+from deepdream_nb.records import RecipeError, read_record, recipe_text
+from deepdream_nb.report_cards import ReportCard
+from deepdream_nb.workshop.film_files import save_film
+
+SHORT = Recipe(objective='layer("fire3")', octaves=2, steps=2)
+
+
+def test_one_pass_and_its_errors(deepdream, tmp_path):
+    done = deepdream("fast", "cat.jpg", "--filter", "swirls", "--strength", 0.8)
+    assert done.returncode == 0 and "cat.fast.png  120x" in done.stdout
+    photo, swirls = load_image(tmp_path / "cat.jpg"), load_filter("swirls")
+    made, whole = load_image(tmp_path / "cat.fast.png"), swirls(photo)
+    assert np.abs(made - swirls(photo, 0.8)).max() < 0.01
+    assert np.abs(made - photo).mean() < 0.9 * np.abs(whole - photo).mean()
+    assert read_record(tmp_path / "cat.fast.png").recipe == FilterRecipe("swirls", 0.8)
+    assert "the same in every pixel" in deepdream("replay", "cat.fast.png", "--input", "cat.jpg").stdout
+    for arguments, said in (
+        (("cat.jpg",), "cat.fast.png is there already; --force overwrites it"),
+        (("cat.jpg", "--filter", "swirl", "--force"), "there is no filter 'swirl'; the closest: swirls"),
+        (("cat.jpg", "--filter", "swirls=x", "--force"), "a mixture is written"),
+        (("cat.jpg", "--strength", "-1", "--force"), "strength is a number from 0"),
+        (("nowhere.jpg",), "there is no file nowhere.jpg"),
+        ((), "name a picture, a folder or a film"),
+    ):
+        wrong = deepdream("fast", *arguments)
+        assert wrong.returncode == 2 and said in wrong.stderr and wrong.stderr.count("\n") == 1, wrong.stderr
+
+
+def test_list_names_every_filter(deepdream):
+    listed = deepdream("fast", "--list")
+    assert listed.returncode == 0 and len(filter_names()) >= 2
+    for name in filter_names(): assert name in listed.stdout
+
+
+def test_folder_goes_on_and_leaves_out_what_is_no_picture(deepdream, tmp_path):
+    for name in ("a/one.png", "b/two.png"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True)
+        save_image(load_image(sample("coffee"), max_side=90), tmp_path / "photos" / name)
+    (tmp_path / "photos" / "torn.jpg").write_bytes(b"no picture")
+    first = deepdream("fast", "photos", "--out", "dreams")
+    assert first.returncode == 0 and "dreams: 2 dreams" in first.stdout, first.stderr
+    assert "left out: torn.png" in first.stderr
+    (tmp_path / "dreams" / "a" / "one.png").unlink()
+    again = deepdream("fast", "photos", "--out", "dreams").stdout
+    assert "dreams: 1 dreams" in again and "1 were there already" in again
+
+
+def test_film_frame_by_frame(deepdream, tmp_path):
+    import imageio.v3 as iio
+
+    photo = load_image(sample("raccoon"), max_side=120)
+    save_film([photo[:64, shift:shift + 80] for shift in range(0, 12, 2)], tmp_path / "pan.mp4", 6)
+    done = deepdream("fast", "pan.mp4", "--filter", f"{filter_names()[0]}=0.5,swirls=0.5")
+    assert done.returncode == 0, done.stderr
+    assert iio.imread(tmp_path / "pan.fast.mp4").shape == (6, 64, 80, 3)
+
+
+def test_settings_of_a_film_are_checked():
+    for wrong in (dict(frames=0), dict(frames=2.5), dict(fps=0), dict(factor=1), dict(factor=2.1)):
+        with pytest.raises(RecipeError, match=f"{next(iter(wrong))} is a "): ZoomSettings(**wrong)
+
+
+def test_warm_start_is_replayed(deepdream, tmp_path):
+    done = deepdream("dream", "cat.jpg", "--warm-start", "swirls", "--steps", 2)
+    assert done.returncode == 0 and "--warm-start swirls" in done.stdout, done.stderr
+    again = deepdream("replay", "cat.dream.png", "--input", "cat.jpg", "--warm-start", "swirls")
+    assert "the same in every pixel" in again.stdout, again.stderr
+    other = deepdream("replay", "cat.dream.png", "--input", "cat.jpg")
+    assert "was made with start; given: none" in other.stderr
+
+
+@pytest.mark.parametrize("name", ["swirls", "0.5*fur+0.25*swirls"])
+def test_pictures_of_older_versions_are_replayed(tmp_path, name):
+    maker = load_filter(name if name == "swirls" else {"fur": 0.5, "swirls": 0.25})
+    assert maker.name == name and isinstance(maker, (Filter, Mixture))
+    photo = load_image(sample("cat"), max_side=200)
+    note = json.dumps({"deepdream_filter": name, "strength": 0.8})
+    save_image(maker(photo, 0.8), tmp_path / "old.png", note=note)
+    assert replay(tmp_path / "old.png", photo, progress=False).identical
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    "A folder of photos, a recipe, and the filter of an undisturbed training."
+    folder = tmp_path_factory.mktemp("training")
+    (folder / "photos").mkdir()
+    for number, name in enumerate(("cat", "coffee", "astronaut", "rocket", "raccoon", "hubble") * 2):
+        image = load_image(sample(name), max_side=130 + number)
+        save_image(image, folder / "photos" / f"{name}{number}.png")
+    (folder / "short.json").write_text(recipe_text(SHORT))
+    assert train(folder, "whole").wait(timeout=300) == 0
+    return folder
+
+
+def train(folder, name):
+    "A training in a process of its own."
+    arguments = ("short.json", "photos", "--out", f"{name}.filter", "--steps", "40", "--batch", "2")
+    def heed(): signal.signal(signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen([*COMMAND, "train-filter", *arguments], cwd=folder, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, preexec_fn=heed)
+
+
+def run(folder, *arguments):
+    "A finished command."
+    return subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
+
+
+def kept_steps(folder):
+    "The steps after which a training was last kept."
+    try: return json.loads((folder / "log.json").read_text())["history"][-1]["done"]
+    except (OSError, ValueError, IndexError): return 0
+
+
+@pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_stopped_training_ends_with_the_same_weights(album, signum, status):
+    name = f"stopped{status}"
+    kept, running, end = album / f"{name}.steps", train(album, name), time.monotonic() + 200
+    while kept_steps(kept) < 30:  # the checkpoint after 30 steps
+        assert time.monotonic() < end and running.poll() is None, running.communicate()
+        time.sleep(0.02)
+    os.kill(running.pid, signum)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == status and kept.is_dir() and not (album / f"{name}.filter").exists()
+    if signum == signal.SIGINT: assert "interrupted; the same command goes on from" in said
+    (kept / ".log.json.0123abcd").write_bytes(b"{")  # as if killed while writing
+    again = train(album, name)
+    assert again.wait(timeout=300) == 0, again.communicate()
+    one, other = load_filter(album / "whole.filter"), load_filter(album / f"{name}.filter")
+    assert one.card["history"] == other.card["history"] and one.fingerprint == other.fingerprint
+    sheets = [(album / f"{stem}.progress.jpg").read_bytes() for stem in ("whole", name)]
+    assert sheets[0] == sheets[1] and not kept.exists() and not list(album.glob(f".{name}*"))
+
+
+def test_other_settings_do_not_go_on_from_a_checkpoint(album):
+    (album / "other.steps").mkdir()
+    (album / "other.steps" / "log.json").write_text("no log")
+    wrong = run(album, "train-filter", "short.json", "photos", "--out", "other.filter", "--steps", "2")
+    said = "the log in other.steps cannot be read; remove the folder to start anew"
+    assert wrong.returncode == 2 and said in wrong.stderr
+    log = {"settings": {**asdict(FilterSettings(steps=2)), "batch": 5}, "history": []}
+    (album / "other.steps" / "log.json").write_text(json.dumps(log))
+    wrong = run(album, "train-filter", "short.json", "photos", "--out", "other.filter", "--steps", "2")
+    assert wrong.returncode == 2 and "other.steps is of a training with other" in wrong.stderr
+
+
+@pytest.mark.parametrize("way", ["pairs", "both"])
+def test_pairs_teach_at_every_octave(album, way):
+    assert SHORT.octaves > 1
+    made = run(album, "dataset", "photos", "pairs", "--recipe", "short.json", "--size", "96")
+    assert made.returncode == 0, made.stderr
+    done = run(album, "train-filter", "short.json", "pairs", "--out", f"{way}.filter", "--way", way,
+               "--steps", "8", "--batch", "2")
+    assert done.returncode == 0 and (album / f"{way}.filter").is_file(), done.stderr
+
+
+def test_a_cure_of_ones_own_acts_on_what_a_filter_learns():
+    network, photo = load_network(), load_image(sample("cat"), max_side=96)[None]
+    colors = np.eye(3, dtype="float32")[None]
+    cure("turned")(lambda gradient, value: -gradient)
+    try:
+        turned = replace(SHORT, cures=("turned",))
+        given, found = list(map(tensorflow().constant, (photo, photo, colors))), []
+        for recipe in (SHORT, turned):
+            found.append(teacher_direction(network, parse(SHORT.objective), recipe)(*given).numpy())
+        inner = (photo > 0.1) & (photo < 0.9)  # black gets no darker
+        assert np.corrcoef(found[0][inner], found[1][inner])[0, 1] < -0.99
+    finally: CURES.pop("turned")
+
+
+def test_what_a_filter_cannot_learn(album):
+    for recipe, said in ((replace(SHORT, steps=(2, 3)), "steps are a list"),
+                         (replace(SHORT, objective='content("fire5")'), "with guides")):
+        with pytest.raises(FilterError, match=said):
+            train_filter(recipe, album / "photos", album / "x.filter")
+
+
+def test_a_teacher_says_how_strong_it_is():
+    photos = np.stack([load_image(sample("cat"), max_side=64)[:40, :40]])
+    teacher = Teacher.watch(SHORT, load_network(), photos)
+    assert teacher.dreams.shape == photos.shape and len(teacher.gains) == SHORT.octaves
+    assert all(gain > 0 for gain in teacher.gains)
+
+
+def test_report_cards_that_are_kept_are_read():
+    for name in filter_names():
+        kept = load_filter(name).card["report"]
+        card = ReportCard.read(kept)
+        assert card.F == kept["F"] and card.faster == pytest.approx(kept["faster"]) and len(card.rows()) == 10
