@@ -55,7 +55,7 @@ def test_two_processes_write_one_data_set(album, squeezenet, tmp_path):
 
 
 SECOND_WRITERS = {  # each is told to write to a place at which another one writes
-    "zoom.gif": lambda photos, net, to: make_zoom(photos.parent / "cat.jpg", SHORT, to, frames=2, network=net),
+    "zoom.gif": lambda photos, net, to: make_zoom(photos.parent/"cat.jpg", SHORT, to, frames=2, network=net),
     "pairs": lambda photos, network, path: dream_folder(photos, path, SHORT, size=48, network=network),
     "own.keras": lambda photos, network, path: retrain(network, photos, path, layer="fire4", size=48),
     "own.gan": lambda photos, network, path: train_gan(photos, path, width=8, batch=8),
