@@ -39,7 +39,8 @@ natural-dreams: $(VENV)/ready ## Make Data set 3, or go on with it: PHOTOS=folde
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: export OMP_NUM_THREADS = 1
 test: $(VENV)/ready-dev sync ## Check that notebooks and package agree, and run all tests
-	$(BIN)/nbdev_test --n_workers 2
+	# A process each: what one notebook registers, as a kind of recipe, is not seen by the next.
+	find nbs -name '*.ipynb' -not -path '*/.*' | sort | xargs -P 2 -n 1 $(BIN)/nbdev_test --n_workers 0 --path
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests
 	@$(BIN)/python tools/skipped.py
 
