@@ -31,15 +31,13 @@ from .records import *
 @dataclass(frozen=True, repr=False)
 class Recipe(AnyRecipe, DreamSettings):
     "All settings of a dream; raises `RecipeError` for one out of range."
-    network: str = setting("squeezenet", "A network's name, or a .keras file", most=500)
+    network: str = setting("squeezenet", **NETWORK_SETTING)
     objective: str = setting('layer("fire5") + 2 * layer("fire8")', "What to maximise: a sum of terms")
     _: KW_ONLY
     tile: int = setting(0, "The side of tiles, in pixels; 0: only where the memory is short", 0, 8192)
-    dtype: str = setting("float32", "float32, or the faster and coarser bfloat16",
-                         choices=("float32", "bfloat16"), label="Numbers")
+    dtype: str = setting("float32", **NUMBERS_SETTING)
     pooling: str = setting("max", "max, or average in place of every max pool", choices=("max", "average"))
-    max_side: int = setting(1024, "Shrink larger photos to this many pixels; 0: never", 0, 100_000,
-                            slider=(64, 1024, 16), label="Size")
+    max_side: int = setting(1024, **SIDE_SETTING)
     def __post_init__(self):
         super().__post_init__()
         check_tile(self.tile, RecipeError)

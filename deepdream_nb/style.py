@@ -252,15 +252,12 @@ def _keep_luminance(image, photo):
 @dataclass(frozen=True, repr=False)
 class StyleRecipe(AnyRecipe, StyleSettings):
     "All settings of a style transfer but its pictures; raises `RecipeError` for one out of range."
-    network: str = setting("squeezenet", "A network's name, or a .keras file", most=500)
+    network: str = setting("squeezenet", **NETWORK_SETTING)
     objective: str = setting("", "As `style_objective` writes it; empty: the network's usual one")
     _: KW_ONLY
-    dtype: str = setting("float32", "float32, or the faster and coarser bfloat16",
-                         choices=("float32", "bfloat16"))
+    dtype: str = setting("float32", **NUMBERS_SETTING)
     pooling: str = setting("average", "average, or max", choices=("max", "average"))
-    max_side: int = setting(
-        600, "Shrink larger photos to this many pixels; 0: never", 0, 100_000, slider=(64, 1024, 16),
-        label="Size")
+    max_side: int = setting(600, **SIDE_SETTING)
     def __post_init__(self):
         super().__post_init__()
         if self.objective: parse(self.objective)
