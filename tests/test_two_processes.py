@@ -136,7 +136,8 @@ def test_wheel_from_the_sdist_holds_all_that_a_dream_needs(tmp_path):
     left_out = shutil.ignore_patterns(".*", "nbs", "build", "dist", "*.egg-info", "__pycache__")
     shutil.copytree(root, tmp_path / "clone", ignore=left_out)
     sdist = build(tmp_path / "clone", "sdist", dist)
-    with tarfile.open(sdist) as archive: archive.extractall(tmp_path, filter="data")
+    careful = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # not before Python 3.11.4
+    with tarfile.open(sdist) as archive: archive.extractall(tmp_path, **careful)
     wheel = build(next(tmp_path.glob("deepdream_nb-*")), "wheel", dist)
     with zipfile.ZipFile(wheel) as archive: archive.extractall(site)
     modules = {path.relative_to(root).as_posix() for path in (root / "deepdream_nb").rglob("*.py")}
