@@ -2,6 +2,7 @@
 import os
 import resource
 import shutil
+import signal
 import subprocess
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -14,6 +15,9 @@ from processes import COMMAND, SHORT
 from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.networks import load_network
 from deepdream_nb.recipes import recipe_text
+
+# A shell that runs the tests in the background has Ctrl-C ignored, here and in all processes begun here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 weights = os.environ.get("DEEPDREAM_WEIGHTS")
 weights_given = weights and all(

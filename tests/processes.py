@@ -39,11 +39,6 @@ with sole_writer(sys.argv[1]):
 """
 
 
-def heed_interrupts():
-    "For `preexec_fn`: a shell that runs the tests in the background has Ctrl-C ignored."
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def _meets(process, signum):
     "Has a process a handler for a signal?"
     caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1]
@@ -54,7 +49,7 @@ def begin(folder, arguments):
     "Start the command in a process; returns when it has come so far as to meet signals."
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     line = [*COMMAND, *map(str, arguments)]
-    process = subprocess.Popen(line, cwd=folder, preexec_fn=heed_interrupts, **pipes)
+    process = subprocess.Popen(line, cwd=folder, **pipes)
     while not _meets(process, signal.SIGTERM):
         assert process.poll() is None
         time.sleep(0.01)

@@ -16,7 +16,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from processes import COMMAND, heed_interrupts
+from processes import COMMAND
 
 from deepdream_nb.filters import load_filter
 from deepdream_nb.images import load_image, sample, save_image
@@ -214,8 +214,7 @@ def _stopped(folder, arguments, bar, signum=signal.SIGINT):
     size = struct.pack("HHHH", 24, 110, 0, 0)  # a terminal without a size gets no bar
     fcntl.ioctl(screen, termios.TIOCSWINSZ, size)
     line, environment = [*COMMAND, *map(str, arguments)], {**os.environ, "TQDM_DISABLE": ""}
-    process = subprocess.Popen(line, cwd=folder, stdout=subprocess.DEVNULL, stderr=screen, env=environment,
-                               preexec_fn=heed_interrupts)
+    process = subprocess.Popen(line, cwd=folder, stdout=subprocess.DEVNULL, stderr=screen, env=environment)
     os.close(screen)
     seen, sent = b"", False
     try:

@@ -115,9 +115,8 @@ def album(tmp_path_factory):
 def train(folder, name):
     "A training in a process of its own."
     arguments = ("short.json", "photos", "--out", f"{name}.filter", "--steps", "40", "--batch", "2")
-    def heed(): signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen([*COMMAND, "train-filter", *arguments], cwd=folder, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, preexec_fn=heed)
+                            stderr=subprocess.PIPE, text=True)
 
 
 def run(folder, *arguments):

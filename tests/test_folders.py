@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
-from processes import COMMAND, HOLDER, heed_interrupts
+from processes import COMMAND, HOLDER
 
 from deepdream_nb.apps.folder_runs import dream_folder
 from deepdream_nb.datasets import pairs, read_manifest
@@ -75,7 +75,7 @@ def test_killed_run_goes_on_to_the_same_bytes(photos, whole, tmp_path, signum):
     recipe = photos.parent / "slow.json"
     line = [*COMMAND, "dataset", photos, "target", "--recipe", recipe, "--size", "64", "--batch", "2"]
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process = subprocess.Popen(line, cwd=tmp_path, preexec_fn=heed_interrupts, **pipes)
+    process = subprocess.Popen(line, cwd=tmp_path, **pipes)
     wait_for_lines(tmp_path / "target", 3, process)
     process.send_signal(signum)
     _, error = process.communicate(timeout=30)

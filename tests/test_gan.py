@@ -61,8 +61,7 @@ def train(folder, name):
     arguments = ("train-gan", "pictures", "--out", f"{name}.gan", "--epochs", "30", "--size", "32", "--width",
                  "4", "--critic", "own", "--batch", "8")
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    def heed(): signal.signal(signal.SIGINT, signal.default_int_handler)
-    return subprocess.Popen([*COMMAND, *arguments], cwd=folder, preexec_fn=heed, **pipes)
+    return subprocess.Popen([*COMMAND, *arguments], cwd=folder, **pipes)
 
 
 @pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGKILL, -9)])

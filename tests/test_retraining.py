@@ -113,8 +113,7 @@ def test_retrain_and_dream_from_the_terminal(deepdream, tmp_path, shapes):
 
 def test_interrupted_from_the_terminal(shapes, tmp_path):
     process = subprocess.Popen([*COMMAND, "retrain", shapes, "--size", "64", "--epochs", "500"], cwd=tmp_path,
-                               stderr=subprocess.PIPE, text=True,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                               stderr=subprocess.PIPE, text=True)
     try:
         start = time.monotonic()
         while not (tmp_path / "retrained.stages" / "01.keras").exists():
