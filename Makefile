@@ -1,7 +1,7 @@
 # The commands of the project; `make help` lists them.
 VENV ?= .venv
 PYTHON ?= python3
-PHOTO ?= data/rocket.jpg
+PHOTO ?= data/dandelions.jpg
 RECIPE ?= natural-dreams
 PHOTOS ?= $(DEEPDREAM_PHOTOS)/natural_images
 DREAMS ?= $(or $(DEEPDREAM_DREAMS),$(HOME)/.cache/deepdream_nb)
@@ -31,7 +31,7 @@ dream: $(VENV)/ready ## Dream on a picture: make dream PHOTO=my.jpg
 	@$(BIN)/deepdream dream '$(PHOTO)' --force
 	@echo "Your own photo:  make dream PHOTO=my.jpg   or   $(BIN)/deepdream dream my.jpg --help"
 
-natural-dreams: $(VENV)/ready ## Make Data set 3, or go on with it: PHOTOS=folder LIMIT=300; RECIPE=default dreams with the embedded network
+natural-dreams: $(VENV)/ready ## Make Data set 3, or go on with it: PHOTOS=folder LIMIT=300; RECIPE=terriers dreams with SqueezeNet
 	@test -d '$(PHOTOS)' || { echo "There is no folder $(PHOTOS); name the one with the photos: make natural-dreams PHOTOS=natural_images"; exit 1; }
 	@TF_ENABLE_ONEDNN_OPTS=1 $(BIN)/deepdream dataset '$(PHOTOS)' '$(DREAMS)/$(RECIPE)' --recipe '$(RECIPE)' --as-stored --dtype auto $(if $(LIMIT),--limit $(LIMIT))
 

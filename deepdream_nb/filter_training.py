@@ -307,8 +307,8 @@ def _learnable(recipe):
     recipe, cannot = dream_recipe(recipe), "a filter cannot learn a dream"
     if comparisons(parse(recipe.objective)):
         raise FilterError(f"{cannot} with guides; take an objective without them")
-    if not isinstance(recipe.steps, int):
-        raise FilterError(f"{cannot} whose steps are a list; give one number for all octaves")
+    if not isinstance(recipe.steps, int) or not recipe.octaves:
+        raise FilterError(f"{cannot} whose steps are a list or whose octaves are 0; give one number of each")
     for name, _ in acting(recipe):
         if CURES[name].remembers: raise FilterError(f"{cannot} with the cure {name}, which remembers steps")
     return recipe

@@ -161,7 +161,7 @@ class GanSettings:
     width: int = setting(32, "Channels of the largest maps", 4, 512)
     networks: str = setting("resize", "How maps grow: resize, or dcgan", choices=("resize", "dcgan"))
     critic: str = setting(
-        "pretrained", "pretrained: sees through the embedded network; own: learns all by itself",
+        "pretrained", "pretrained: sees through SqueezeNet; own: learns all by itself",
         choices=("pretrained", "own"))
     loss: str = setting("hinge", "hinge, or cross-entropy", choices=tuple(LOSSES))
     penalty: float = setting(0.0, "On the slope of the discriminator's score at real pictures", 0, 1e4)
@@ -184,7 +184,7 @@ def gan_networks(settings):
     build = {"resize": resize_networks, "dcgan": dcgan}[settings.networks]
     generator, own = build(settings.size, settings.latent, settings.width)
     if settings.critic == "own": return generator, own
-    return generator, _pretrained_discriminator(load_network(), settings.width)
+    return generator, _pretrained_discriminator(load_network("squeezenet"), settings.width)
 
 def _learnt(discriminator, settings):
     "The variables of a discriminator that are its own."

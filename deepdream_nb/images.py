@@ -28,7 +28,7 @@ def data_folder():
 
 # %% ../nbs/01_images.ipynb #66eb9146
 def sample(name="cat"):
-    "The path of a picture that comes with the course: cat, coffee, astronaut, rocket, raccoon or hubble."
+    "The path of a picture that comes with the course, such as cat, pagoda or mountains."
     found = {path.stem: path for path in sorted(data_folder().glob("*.jpg"))}
     if name in found: return found[name]
     raise ImageError(f"there is no sample picture {name!r}; there are {', '.join(found)}")
@@ -152,13 +152,15 @@ def resize(image, size):
     return np.stack([np.asarray(plane) for plane in resized], axis=-1)
 
 # %% ../nbs/01_images.ipynb #ebd7b75f
-def fit(image, max_side):
-    "Shrink an image (H, W, 3) so that no side is longer than `max_side` pixels; a small one stays the same."
+def fit(image, max_side, min_side=0):
+    """Shrink an image (H, W, 3) so that no side is longer than `max_side` pixels, or enlarge it until its
+    longer side has `min_side`; one in between stays the same."""
     if max_side is not None and max_side < 1:
         raise ImageError(f"max_side is a number of pixels, at least 1, not {max_side}")
     longest = max(image.shape[:2])
-    if max_side is None or longest <= max_side: return image
-    size = [max(1, round(side * max_side / longest)) for side in image.shape[:2]]
+    wanted = min(max(longest, min_side), max_side or max(longest, min_side))
+    if wanted == longest: return image
+    size = [max(1, round(side * wanted / longest)) for side in image.shape[:2]]
     return np.clip(resize(image, size), 0, 1)
 
 # %% ../nbs/01_images.ipynb #82479716

@@ -98,6 +98,18 @@ def _from_old_note(kind, found):
     kept = {name: found[name] for name in ("seed", "count", "objective", "steps", "finish") if name in found}
     return recipe_from({"gan": found.get("deepdream_gan"), **kept}, kind)
 
+def _sheet(recipe, gan):
+    "The sheet (H, W, 3) that a `Gan` draws by a `GanRecipe`."
+    latents = gan.latents(recipe.count, recipe.seed)
+    if recipe.objective:
+        latents = latent_dream(gan, load_network("squeezenet"), recipe.objective, latents, recipe.steps)
+    drawn = enlarged(gan(latents), recipe.size)
+    if recipe.finish:
+        finish = replace(dream_recipe(recipe.finish), min_side=0)  # the pictures keep their size
+        network = network_for(finish)
+        drawn = [make_dream(one, finish, network=network, progress=False).image for one in drawn]
+    return picture_sheet(drawn, math.ceil(recipe.count ** 0.5))
+
 # %% ../nbs/16b_latent_dreams.ipynb #90fab97e
 @kind("gan")
 @dataclass(frozen=True)
@@ -106,21 +118,18 @@ class GanRecipe(AnyRecipe):
     gan: str = setting("dreams", "The GAN that draws: its name or file", most=500)
     seed: int = setting(0, "Of the latent; another one draws another picture", 0, 2**31 - 1)
     count: int = setting(1, "So many pictures, on one sheet", 1, 400)
-    objective: str = setting("", "Climb this objective of the embedded network, through the GAN")
+    objective: str = setting("", "Climb this objective of SqueezeNet, through the GAN")
     steps: int = setting(60, "Of the climb", 0, 100_000)
-    finish: str = setting("", "Dream on the enlarged picture by this recipe, such as default or swirls",
+    finish: str = setting("", "Dream on the enlarged picture by this recipe, such as terriers or swirls",
                           most=500)
     size: int = setting(256, "Pixels of each picture's sides", 16, 2048)
     takes_photo = False
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.finish == "default": object.__setattr__(self, "finish", "terriers")  # as in old pictures
     def load(self, weights=None): return load_gan(self.gan)
     def settled(self, maker, photo=None): return replace(self, gan=Path(self.gan).name)  # a name, not folders
-    def make(self, maker, photo=None, pictures={}, progress=True):
-        "The sheet (H, W, 3) that a `Gan` draws."
-        latents = maker.latents(self.count, self.seed)
-        if self.objective: latents = latent_dream(maker, load_network(), self.objective, latents, self.steps)
-        drawn = enlarged(maker(latents), self.size)
-        if self.finish: drawn = [make_dream(one, self.finish, progress=False).image for one in drawn]
-        return picture_sheet(drawn, math.ceil(self.count ** 0.5))
+    def make(self, maker, photo=None, pictures={}, progress=True): return _sheet(self, maker)
     @classmethod
     def from_old_note(cls, found): return _from_old_note(cls, found)

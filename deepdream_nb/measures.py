@@ -189,7 +189,8 @@ class Ruler:
         return {"KID": value, "interval": interval, "variety": unlike, "copies": copies}
 
 # %% ../nbs/13_is_it_true.ipynb #09b14944
-_judge_layers = {"squeezenet": "fire8", "vgg19": "block4_conv3", "inception_v3": "mixed5"}
+_judge_layers = {"lite0": "block9_add", "squeezenet": "fire8",
+                 "vgg19": "block4_conv3", "inception_v3": "mixed5"}
 
 def judge_layer(network):
     "The layer whose mean square says how strongly a judging network answers; raises `NetworkError`."

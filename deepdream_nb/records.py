@@ -5,13 +5,15 @@
 # %% auto #0
 __all__ = ['KINDS', 'NETWORK_SETTING', 'NUMBERS_SETTING', 'SIDE_SETTING', 'RecipeError', 'kind', 'AnyRecipe', 'recipe_text',
            'recipe_from', 'parse_json', 'Record', 'record_text', 'current_versions', 'read_record', 'record_from',
-           'Dream', 'picture_hash', 'record_of', 'save_dream']
+           'Dream', 'picture_hash', 'record_of', 'save_dream', 'Checkpoint', 'read_checkpoint']
 
 # %% ../nbs/06a_records.ipynb #07a00020
 import hashlib
 import importlib.metadata
+import io
 import json
 import platform
+import time
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -23,6 +25,7 @@ from .workshop.grammar import *
 from .workshop.checks import *
 from .images import *
 from .objectives import *
+from .ascent import *
 
 # %% ../nbs/06a_records.ipynb #ff8ffd66
 class RecipeError(DeepDreamError):
@@ -209,3 +212,39 @@ def record_of(recipe, maker, photo, pictures={}):
 def save_dream(dream, path, overwrite=True):
     "Save a `Dream` as PNG, JPEG or WebP with its record inside; returns the path."
     return save_image(dream.image, path, note=record_text(dream.record), overwrite=overwrite)
+
+# %% ../nbs/06a_records.ipynb #386fb1da
+class Checkpoint:
+    """The file of an unfinished dream: its `Record`, and what `dream` needs to go on. It is written every so
+    many seconds."""
+    def __init__(self, path, record, seconds=20):
+        self.path, self.record, self.seconds, self.state, self.last = Path(path), record, seconds, None, None
+        self.saved = time.monotonic()
+        # What a cure remembers is not kept: with such a cure a dream goes on from the last finished size.
+        self.only_whole = any(CURES[name].remembers for name, _ in acting(record.recipe))
+
+    def keep(self, *now):
+        "Take note of (octave, step, image)."
+        if not self.only_whole: self.state = now
+        elif self.last and self.last[0] < now[0]: self.state = self.last
+        self.last = now
+        if time.monotonic() - self.saved > self.seconds: self.save()
+
+    def save(self):
+        if self.state is None: return  # stopped before there was anything to keep
+        octave, step, image = self.state
+        buffer = io.BytesIO()
+        np.savez(buffer, octave=octave, step=step, image=image, record=record_text(self.record))
+        write_atomically(self.path, buffer.getvalue())
+        self.saved = time.monotonic()
+
+# %% ../nbs/06a_records.ipynb #07a00017
+def read_checkpoint(path):
+    "The `Record` and the (octave, step, image) in a checkpoint; raises `RecipeError` if it is damaged."
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            note, state = str(found["record"]), (int(found["octave"]), int(found["step"]), found["image"])
+    except Exception:
+        raise RecipeError(
+            f"{Path(path).name} is no checkpoint that can be read; remove it to start anew") from None
+    return record_from(note, Path(path).name), state

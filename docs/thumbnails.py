@@ -8,13 +8,14 @@ from PIL import Image, ImageOps
 
 SIZE = (168, 112)
 PARTS = {  # of each notebook the cell whose picture is taken, and which part of it: left, top, right, bottom in pixels
+    "00_first_dream": ("f1d0001c", (330, 125, 690, 365)),
     "01_images": ("34dea02d", (2, 180, 378, 294)),
-    "02_networks": ("90d78482", (224, 28, 436, 164)),
+    "02_networks": ("90d78482", (404, 32, 796, 290)),
     "03_objectives": ("4c3fb9ec", (0, 22, 440, 160)),
     "04_ascent": ("0c505b87", (284, 24, 556, 298)),
     "05_octaves": ("20a83a7e", (354, 28, 696, 254)),
     "06_large_pictures": ("bf439a97", (4, 22, 476, 282)),
-    "07_recipes": ("1315dcec", (264, 226, 516, 382)),
+    "07_recipes": ("1315dcec", (334, 30, 656, 250)),
     "08_style_transfer": ("c53ce6ed", (334, 26, 656, 230)),
     "09_vgg_dreams": ("8ee39dca", (334, 26, 656, 230)),
     "10_inception_dreams": ("94ef997e", (304, 26, 596, 214)),

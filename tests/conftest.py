@@ -74,4 +74,4 @@ def album(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def squeezenet(): return load_network()
+def squeezenet(): return load_network("squeezenet")

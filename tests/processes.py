@@ -16,10 +16,10 @@ from deepdream_nb.images import load_image
 from deepdream_nb.recipes import Recipe
 
 COMMAND = [sys.executable, "-m", "deepdream_nb"]  # of the checkout under test
-SHORT = Recipe(objective='layer("fire3")', octaves=1, steps=6)
+SHORT = Recipe("squeezenet", 'layer("fire3")', octaves=1, steps=6)
 LONG_COMMANDS = {  # and the seconds of computing that each takes at most
-    "dream": (7, ("dream", "cat.jpg", "--steps", "20")),
-    "zoom": (8, ("zoom", "cat.jpg", "--frames", "9", "--out", "cat.gif")),
+    "dream": (7, ("dream", "cat.jpg", "--recipe", "terriers")),
+    "zoom": (8, ("zoom", "cat.jpg", "--recipe", "terriers", "--frames", "9", "--out", "cat.gif")),
     "style": (9, ("style", "cat.jpg", "photos/a/cat0.png", "--steps", "9")),
     "dataset": (8, ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "48", "--batch", "4")),
     "retrain": (16, ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "1")),

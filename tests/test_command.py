@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -20,10 +20,10 @@ from processes import COMMAND
 
 from deepdream_nb.filters import load_filter
 from deepdream_nb.images import load_image, sample, save_image
-from deepdream_nb.recipes import Recipe, read_checkpoint
-from deepdream_nb.records import read_record
+from deepdream_nb.recipes import Recipe, recipes
+from deepdream_nb.records import read_checkpoint, read_record
 
-QUICK = ("--steps", 2, "--octaves", 2)
+QUICK = ("--network", "squeezenet", "--steps", 2, "--octaves", 2)
 
 
 def test_dream_recipe_and_replay(deepdream, tmp_path):
@@ -39,6 +39,21 @@ def test_dream_recipe_and_replay(deepdream, tmp_path):
     assert deepdream("dream", "cat.jpg", "--recipe", "mine.json", "--out", "again.png").returncode == 0
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "cat.dream.png").read_bytes()
     assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
+
+
+def test_the_default_dream(deepdream, tmp_path):
+    done = deepdream("dream", "cat.jpg")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert "cat.dream.png  640x427 pixels" in done.stdout and "to load lite0" in done.stdout
+    recipe = read_record(tmp_path / "cat.dream.png").recipe
+    assert recipe == replace(recipes["default"], octaves=3)  # as many as fit are written down
+    assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
+
+
+def test_a_network_brings_its_first_recipe(deepdream, tmp_path):
+    done = deepdream("dream", "cat.jpg", "--network", "squeezenet", "--steps", 1)
+    assert done.returncode == 0, done.stderr
+    assert read_record(tmp_path / "cat.dream.png").recipe == replace(recipes["terriers"], steps=1)
 
 
 def test_options_reach_the_recipe(deepdream, tmp_path):
@@ -59,7 +74,7 @@ def test_every_setting_is_an_option_but_those_of_names():
 
 
 def test_steps_for_each_size(deepdream, tmp_path):
-    done = deepdream("dream", "cat.jpg", "--steps", "3,2", "--octaves", 2)
+    done = deepdream("dream", "cat.jpg", *QUICK, "--steps", "3,2")
     assert done.returncode == 0, done.stderr
     assert read_record(tmp_path / "cat.dream.png").recipe.steps == (3, 2)
     assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
@@ -131,7 +146,7 @@ def test_guides_and_their_replay(deepdream, tmp_path):
 
 
 def test_layers_and_named_recipes(deepdream):
-    assert "fire9" in deepdream("layers").stdout
+    assert "block10_add" in deepdream("layers").stdout
     assert "fire9_expand3" in deepdream("layers", "squeezenet", "--all").stdout
     assert "swirls" in deepdream("recipe", "--list").stdout
 
@@ -143,7 +158,7 @@ def test_layers_and_named_recipes(deepdream):
     (["dream", "cat.jpg", "--out", "cat.tiff"], ".png, .jpg, .jpeg, .webp"),
     (["dream", "cat.jpg", "--out", "nowhere/cat.png"], "there is no folder nowhere"),
     (["dream", "cat.jpg", "--out", "cat.jpg"], "--force"),
-    (["dream", "cat.jpg", "--layer", "fire55"], "fire5"),
+    (["dream", "cat.jpg", "--layer", "block55"], "block5"),
     (["dream", "cat.jpg", "--objective", "layer('fire5'"], "cannot read the objective"),
     (["dream", "cat.jpg", "--objective", "layer('fire5')", "--layer", "fire5"], "not both"),
     (["dream", "cat.jpg", "--network", "vgg_19"], "vgg19"),
@@ -166,13 +181,14 @@ def test_layers_and_named_recipes(deepdream):
     (["style", "cat.jpg", "cat.jpg", "--style-weights", "1,2"], "2 numbers for 1 style"),
     (["style", "flat.png", "cat.jpg"], "too small"),
     (["style", "cat.jpg", "cat.jpg", "--network", "mobilenet"], "name the style layers"),
-    (["dream", "cat.jpg", "--max-side", "20"], "too small"),
+    (["dream", "cat.jpg", "--recipe", "fur", "--max-side", "20"], "too small"),
     (["dream", "cat.jpg", "--guide", "none.jpg"], "there is no file none.jpg"),
     (["dream", "cat.jpg", "--guide", "empty"], "there is no picture in the folder empty"),
     (["dream", "cat.jpg", "--guide", "cat.jpg", "--match", "dots"], "there is no match 'dots'"),
     (["dream", "cat.jpg", "--guide", "cat.jpg", "--guide-weight", "1", "--guide-weight", "2"],
      "2 weights for 1 guide"),
-    (["dream", "cat.jpg", "--guide", "flat.png"], "'guide': a picture of 120x1 pixels is too small"),
+    (["dream", "cat.jpg", "--recipe", "fur", "--guide", "flat.png"],
+     "'guide': a picture of 120x1 pixels is too small"),
     (["dream", "cat.jpg", "--match", "dot"], "go with a --guide"),
     (["dream", "cat.jpg", "--tile", "9000"], "tile is a whole number from 0 to 8,192"),
     (["zoom", "dog.jpg"], "there is no file dog.jpg"),
@@ -181,7 +197,7 @@ def test_layers_and_named_recipes(deepdream):
     (["zoom", "cat.jpg", "--frames", "0"], "frames is a whole number from 1"),
     (["zoom", "cat.jpg", "--factor", "5"], "factor is a number from 1.0001 to 2"),
     (["zoom", "cat.jpg", "--fps", "0"], "fps is a number from 0.1 to 120"),
-    (["zoom", "flat.png"], "too small"),
+    (["zoom", "flat.png", "--recipe", "fur"], "too small"),
 ])
 def test_one_line_for_each_error(deepdream, tmp_path, arguments, said):
     (tmp_path / "text.jpg").write_text("no picture at all")
@@ -234,7 +250,7 @@ def _stopped(folder, arguments, bar, signum=signal.SIGINT):
     return process.returncode, seen.decode()
 
 
-LONG = ("dream", "cat.jpg", "--steps", 100)  # at each of four octaves
+LONG = ("dream", "cat.jpg", "--network", "squeezenet", "--steps", 100)  # at each of four octaves
 
 
 @pytest.fixture(scope="module")
@@ -268,9 +284,9 @@ def test_stopped_dream_is_resumed_to_the_same_bytes(deepdream, tmp_path, uninter
 
 def test_killed_dream_is_resumed_to_the_same_bytes(deepdream, tmp_path, uninterrupted):
     script = """
-from deepdream_nb import recipes
+from deepdream_nb import records
 from deepdream_nb.apps import cli
-recipes.Checkpoint.__init__.__defaults__ = (0.3,)  # every 0.3 s, not 20
+records.Checkpoint.__init__.__defaults__ = (0.3,)  # every 0.3 s, not 20
 cli.main()
 """
     process = subprocess.Popen([sys.executable, "-c", script, *map(str, LONG)], cwd=tmp_path,
@@ -283,7 +299,7 @@ cli.main()
 
 
 def test_zoom_goes_on_where_it_was_stopped(deepdream, tmp_path):
-    film = ("zoom", "cat.jpg", "--frames", 20, "--out", "a.gif")
+    film = ("zoom", "cat.jpg", "--recipe", "terriers", "--frames", 20, "--out", "a.gif")
     status, screen = _stopped(tmp_path, film, rb"frames: [^\r]*\D(?:[3-9]|1\d)/20")
     said = "deepdream: interrupted; the same command goes on with the frames in a.frames"
     assert status == 130 and screen.splitlines()[-1].strip() == said
@@ -296,5 +312,5 @@ def test_zoom_goes_on_where_it_was_stopped(deepdream, tmp_path):
     assert sorted(os.listdir(tmp_path / "a.frames")) == [*names, "factor.txt"]
     frames = [[(tmp_path / film / name).read_bytes() for name in names] for film in ("a.frames", "b.frames")]
     assert frames[0] == frames[1] and (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
-    other = deepdream("zoom", "cat.jpg", "--frames", 3, "--factor", 1.1, "--out", "a.gif", "--force")
+    other = deepdream(*film[:4], "--frames", 3, "--factor", 1.1, "--out", "a.gif", "--force")
     assert "another film" in other.stderr

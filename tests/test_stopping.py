@@ -56,7 +56,7 @@ def test_any_long_command_stopped_at_any_moment(album, tmp_path, name):
 
 def test_ctrl_c_twice_keeps_the_checkpoint(album, tmp_path):
     shutil.copytree(album, tmp_path / "album")
-    process = begin(tmp_path / "album", ("dream", "cat.jpg", "--steps", 5000))
+    process = begin(tmp_path / "album", ("dream", "cat.jpg", "--recipe", "terriers", "--steps", 5000))
     code, error = stopped(process, signal.SIGINT, seconds := random.Random(SEED).uniform(7, 10), again=0.02)
     said = f"DEEPDREAM_SEED={SEED}: after {seconds:.2f} s, exit status {code}: {error}"
     assert (code, error) == (130, "deepdream: interrupted; the same command with --resume goes on\n"), said
@@ -82,7 +82,7 @@ class Stop:
 
 
 def test_dream_stopped_again_and_again_ends_the_same(squeezenet, tmp_path):
-    recipe, stop = Recipe(objective='layer("fire3")', octaves=3, steps=8), Stop(0.1)
+    recipe, stop = Recipe("squeezenet", 'layer("fire3")', octaves=3, steps=8), Stop(0.1)
     whole = make_dream(photo, recipe, network=squeezenet).image
     number = 0
     while stop.count < 6:  # a fast machine comes to its end before some of the moments

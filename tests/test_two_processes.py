@@ -31,7 +31,8 @@ def side_by_side(folder, *lines):
 def test_two_processes_write_the_same_picture(album, tmp_path):
     shutil.copytree(album, tmp_path / "album")
     layers = "fire3", "fire5"
-    lines = [("dream", "cat.jpg", "--steps", 3, "--layer", name, "--out", "one.png") for name in layers]
+    line = "dream", "cat.jpg", "--recipe", "terriers", "--steps", 3, "--out", "one.png"
+    lines = [(*line, "--layer", name) for name in layers]
     ends = side_by_side(tmp_path / "album", *lines)
     assert sorted(code for code, _ in ends) == [0, 2]
     assert "one.png is there already" in "".join(error for _, error in ends)
@@ -93,7 +94,7 @@ from deepdream_nb.networks import load_network
 from deepdream_nb.visualization import make_channels
 print("ready", flush=True)
 input()
-for _ in range(4): make_channels(load_network(), "fire2", [0, 1], 32, 2)
+for _ in range(4): make_channels(load_network("squeezenet"), "fire2", [0, 1], 32, 2)
 """
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Optional
 
+import numpy as np
 import typer
 
 from ..workshop.files import *
@@ -29,15 +30,17 @@ from ..films import *
 from .cli_frame import *
 
 # %% ../../nbs/apps/cli_dreams.ipynb #1841742d
-_usual = {"inception_v3": 'layer("mixed3") + layer("mixed5")',
-          "vgg16": 'layer("block4_conv3")', "vgg19": 'layer("block4_conv3")'}
+def _usual_recipe(network):
+    "The first named recipe for the network of a name, the default one if it has none."
+    return next((recipe for recipe in recipes.values() if recipe.network == network), recipes["default"])
 
 def _usual_objective(network):
-    "What one would dream of first with a network, as text."
-    if network.name == Recipe().network: return Recipe().objective
+    "What one would dream of first with a `Network`, as text."
+    usual = _usual_recipe(network.name)
+    if usual.network == network.name: return usual.objective
     joins = [info for info in main_layers(network) if info.receptive_field]
     if not joins: raise NetworkError(f"{network.name} has no layer to dream on")
-    return _usual.get(network.name) or repr(layer(joins[2 * len(joins) // 3].name))
+    return repr(layer(joins[2 * len(joins) // 3].name))
 
 # %% ../../nbs/apps/cli_dreams.ipynb #fd59a0ef
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class _Choice:
     "The options that say what is dreamt by: a recipe or layers, and a network's weights."
     recipe: RECIPE = None
     layer: Annotated[Optional[list[str]], typer.Option(help="A layer to maximise; several add up.")] = None
+    effort: Annotated[Optional[str], typer.Option(
+        help="quick (fewer and larger steps), usual, or full (more and smaller steps).")] = None
     dtype: DTYPE = None
     weights: WEIGHTS = None
 
@@ -55,17 +60,19 @@ class _Choice:
 
     def load(self, settings):
         "The recipe with the settings that were given in place of its own, and its network."
-        base, wish = dream_recipe(self.recipe), self.objective(settings.get("objective"))
+        base = with_effort(self.recipe or _usual_recipe(settings.get("network")), self.effort or "usual")
+        wish = self.objective(settings.get("objective"))
         given = {**settings, **({"objective": wish} if wish else {})}
-        if self.dtype: given["dtype"] = resolve_dtype(self.dtype)
         recipe = replace(base, **given)
-        network = network_for(recipe, self.weights)
+        network = network_for(recipe, self.weights, self.dtype)
+        recipe = replace(recipe, dtype=network.dtype)
         other = recipe.network != base.network and not wish
         return replace(recipe, objective=_usual_objective(network)) if other else recipe, network
 
 # %% ../../nbs/apps/cli_dreams.ipynb #ddbce239
 _usual_guide = {
-    "squeezenet": "fire5", "inception_v3": "mixed5", "vgg16": "block4_conv2", "vgg19": "block4_conv2"}
+    "lite0": "block10_add", "squeezenet": "fire5", "inception_v3": "mixed5",
+    "vgg16": "block4_conv2", "vgg19": "block4_conv2"}
 
 # %% ../../nbs/apps/cli_dreams.ipynb #c7a3a339
 def _guide_option(kind, help):
@@ -230,7 +237,7 @@ def style_command(
 # %% ../../nbs/apps/cli_dreams.ipynb #f933153d
 @command("inception_v3 --all")
 def layers(
-    network: Annotated[str, typer.Argument(help="A network's name or a .keras file.")] = "squeezenet",
+    network: Annotated[str, typer.Argument(help="A network's name or a .keras file.")] = "lite0",
     every: Annotated[bool, typer.Option("--all", help="Every layer, not only the main ones.")] = False,
     weights: WEIGHTS = None,
 ):
@@ -250,7 +257,8 @@ def recipe(
 ):
     "Print the recipe inside a picture, as JSON that --recipe takes."
     if named:
-        rows = [[name, one.network, one.octaves, one.steps, one.objective] for name, one in recipes.items()]
+        def steps(one): return ",".join(map(str, np.atleast_1d(one.steps)))
+        rows = [[name, one.network, one.octaves, steps(one), one.objective] for name, one in recipes.items()]
         return print_table(["name", "network", "octaves", "steps", "objective"], rows)
     if picture is None: raise RecipeError("name a picture, or list the named recipes with --list")
     print(recipe_text(load_recipe(picture)))

@@ -110,7 +110,7 @@ def train_filter_command(
     kept = path.with_suffix(".steps")
     if force: shutil.rmtree(kept, ignore_errors=True)
     chosen = dream_recipe(recipe)
-    network = network_for(replace(chosen, dtype=resolve_dtype(dtype)), weights)
+    network = network_for(chosen, weights, dtype)
     with interruptible(f"the same command goes on from {kept}", kept):
         made = train_filter(chosen, photos, path, start, limit, network=network, **settings)
     last = [value for _, value in made.card["history"][-50:]]

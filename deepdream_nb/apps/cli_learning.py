@@ -50,11 +50,12 @@ def dataset(
 ):
     "Dream on a folder of photos; stopped, it goes on where it was."
     chosen = dream_recipe(recipe)
-    if dtype: chosen = replace(chosen, dtype=resolve_dtype(dtype))
+    network = network_for(chosen, weights, dtype)
+    chosen = replace(chosen, dtype=network.dtype)
     settings = FolderSettings(limit=limit, upright=upright, **settings)
     with interruptible("what is finished stays, and the same command goes on"):
         with executor_for(workers.executor, workers.scheduler) as executor:
-            print(dream_folder(source, target, chosen, settings, executor, weights))
+            print(dream_folder(source, target, chosen, settings, executor, weights, network))
 
 # %% ../../nbs/apps/cli_learning.ipynb #c31f9adf
 @command("photos --network inception_v3 --out mine.keras")

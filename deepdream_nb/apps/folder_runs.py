@@ -229,6 +229,8 @@ class _FolderRun:
         return "; ".join(parts)
 
 # %% ../../nbs/apps/folder_runs.ipynb #5c6c0007
+def _own_size(recipe): return replace(recipe, min_side=0)  # the dream of a pair is as large as its photo
+
 def _portable(recipe): return replace(recipe, network=Path(recipe.network).name)  # without a file's folders
 
 def _ready(source, target, recipe, settings, weights, network):
@@ -258,7 +260,7 @@ def dream_folder(
 ):
     "Dream on a folder of photos, or go on with it; returns what came of it, or raises `FolderError`."
     start, settings = time.perf_counter(), changed(settings or FolderSettings(), given, FolderError)
-    source, target, recipe = to_path(source), to_path(target), dream_recipe(recipe)
+    source, target, recipe = to_path(source), to_path(target), _own_size(dream_recipe(recipe))
     names, network = _ready(source, target, recipe, settings, weights, network)
     plan = _Plan(_portable(recipe), network.fingerprint, settings.size, settings.upright)
     with sole_writer(target):

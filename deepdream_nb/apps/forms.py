@@ -43,6 +43,24 @@ def setting_control(field):
         options.update(min=known["least"], max=known["most"], step=1 if whole else 0.001)
     return control(kind, label, known["help"], **options)
 
+# %% ../../nbs/apps/forms.ipynb #f00032
+def _as_loaded(loaded, value):
+    "A control's value; in place of a list, whose largest number it shows, the list in its proportions."
+    if not isinstance(loaded, tuple): return value
+    if value == max(loaded): return loaded
+    if not max(loaded): return value
+    return tuple(one and min(value, max(1, round(one * value / max(loaded)))) for one in loaded)
+
+def _show_setting(widget, name, recipe):
+    "Set a control to a recipe's setting; for a list, to its largest number, and the tooltip says so."
+    help = next(one.metadata["help"] for one in fields(recipe) if one.name == name)
+    value = getattr(recipe, name)
+    if isinstance(value, tuple):
+        numbers = ", ".join(map(str, value))
+        help, value = f"{help}: the largest of {numbers}, which keep their proportions", max(value)
+    widget.tooltip = help
+    set_control(widget, value)
+
 # %% ../../nbs/apps/forms.ipynb #a00012
 _followers = {"dream": "the studio", "filter": "the studio", "style": "the style mixer"}
 
@@ -54,20 +72,19 @@ class RecipeForm:
         self.controls = {name: widget for name, widget in made.items() if widget}
     def recipe(self, **others):
         "The recipe that the controls are set to, with `others` as they are given; raises `DeepDreamError`."
-        values = {name: widget.value for name, widget in self.controls.items()}
+        values = {name: _as_loaded(getattr(self.loaded, name), widget.value)
+                  for name, widget in self.controls.items()}
         return replace(self.loaded, **values, **others)
     def check(self, recipe):
-        "Raise `PanelError` for a recipe that the controls cannot express."
-        if not isinstance(recipe, self.kind):
-            follower = _followers.get(recipe.kind, "deepdream replay")
-            raise PanelError(f"this is the recipe of a {recipe.kind}; {follower} follows it")
-        lists = [name for name in self.controls if isinstance(getattr(recipe, name), tuple)]
-        if lists: raise PanelError(f"the recipe has a list of {lists[0]}; deepdream replay follows it")
+        "Raise `PanelError` for a recipe of another kind."
+        if isinstance(recipe, self.kind): return
+        follower = _followers.get(recipe.kind, "deepdream replay")
+        raise PanelError(f"this is the recipe of a {recipe.kind}; {follower} follows it")
     def load(self, recipe):
         "Set the controls to a recipe, and let sliders grow where a number lies outside; raises as `check`."
         self.check(recipe)
         self.loaded = recipe
-        for name, widget in self.controls.items(): set_control(widget, getattr(recipe, name))
+        for name, widget in self.controls.items(): _show_setting(widget, name, recipe)
 
 # %% ../../nbs/apps/forms.ipynb #14d00008
 def verdict(text, network=None, pictures=()):
@@ -184,10 +201,10 @@ class Filmstrip:
         with said(self.say): self.use(self.made[self.gallery.chosen].recipe)
 
 # %% ../../nbs/apps/forms.ipynb #f84a30d7
-def _changes(recipe):
-    "The settings that are not the default, and which filter it is: {name: value}."
+def _changes(recipe, base=None):
+    "The settings that differ from `base`, or from the default, and which filter it is: {name: value}."
     values = {one.name: getattr(recipe, one.name) for one in fields(recipe)}
-    usual = {one.name: one.default for one in fields(recipe) if one.name != "filter"}
+    usual = {one.name: getattr(base, one.name, one.default) for one in fields(recipe) if one.name != "filter"}
     return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
 
 def _python_code(recipe, photo, pictures={}):
@@ -204,11 +221,27 @@ made = follow(recipe, photo{f", pictures={{{given}}}" if given else ""})
 save_dream(made, "dream.png")"""
 
 # %% ../../nbs/apps/forms.ipynb #a00022
+_shipped = dict(recipes)  # the command knows these, and no recipe that you add in a notebook
+
+def _nearest(recipe):
+    "The name of the recipe of the course for a dream's network that differs least from it, else the default."
+    own = [name for name, one in _shipped.items() if one.network == recipe.network]
+    return min(own or ["default"], key=lambda name: len(_changes(recipe, _shipped[name])))
+
+def _dream_options(recipe):
+    "What `deepdream dream` is told for the recipe of a dream: {option: value}."
+    name = _nearest(recipe)
+    changes = _changes(recipe, _shipped[name])
+    if "network" in changes: changes["objective"] = recipe.objective  # or the command would choose one
+    return changes if name == "default" else {"recipe": name, **changes}
+
 def command_line(command, *words, recipe=None, besides=()):
     "A command of `deepdream`: its words, then the settings that are not the default, save those `besides`."
-    changes, words = _changes(recipe) if recipe else {}, ["deepdream", command, *words]
-    for name, value in changes.items():
-        if name not in besides: words += [f"--{name.replace('_', '-')}", str(value)]
+    options = {} if recipe is None else _dream_options(recipe) if recipe.kind == "dream" else _changes(recipe)
+    words = ["deepdream", command, *words]
+    for name, value in options.items():
+        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        if name not in besides: words += [f"--{name.replace('_', '-')}", text]
     return shlex.join(words)
 
 # %% ../../nbs/apps/forms.ipynb #a00023

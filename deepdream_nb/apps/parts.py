@@ -19,6 +19,7 @@ import ipywidgets as widgets
 from PIL import Image
 
 from ..workshop.weights import *
+from ..workshop.embedded import *
 from ..workshop.work import *
 from ..workshop.widgets import *
 from ..images import *
@@ -92,7 +93,7 @@ def _available_networks():
     folder = os.environ.get("DEEPDREAM_WEIGHTS")
     files = Path(folder).glob("*.weights.h5") if folder else ()
     named = {path.name.removesuffix(".weights.h5") for path in files}
-    return ["squeezenet", *sorted(named | set(filter(has_weights, ("vgg16", "vgg19", "inception_v3"))))]
+    return [*EMBEDDED, *sorted(named | set(filter(has_weights, ("vgg16", "vgg19", "inception_v3"))))]
 
 def as_networks(network):
     "What a panel offers, by name: a dictionary itself, one `Network` or name, or for None what is available."

@@ -6,7 +6,8 @@
 __all__ = ['LayerChoice', 'GuideForm', 'FilterForm', 'RecipeNames', 'DreamForms', 'dream_in_sight', 'DreamWork', 'DreamStudio']
 
 # %% ../../nbs/apps/studio.ipynb #14d00004
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
@@ -139,17 +140,32 @@ class RecipeNames:
     def __init__(self, networks, use):
         self.named = [name for name, recipe in recipes.items() if recipe.network in networks]
         self.use, self.showing = use, False
+        self.known = {(name, effort): with_effort(name, effort) for effort in ("usual", *EFFORTS)
+                      for name in self.named}
         names = [("your own", ""), *[(name, name) for name in self.named]]
         help = "Set all controls to a recipe of the course"
         self.choice = control(widgets.Dropdown, "Recipe", help, options=names)
-        self.choice.observe(self._chosen, "value")
-    def _chosen(self, change):
-        if change.new and not self.showing: self.use(recipes[change.new])
+        help = "The recipe with fewer and larger steps, as it is, or with more and smaller ones"
+        self.effort = control(widgets.Dropdown, "Effort", help, options=[*EFFORTS], value="usual")
+        for one in (self.choice, self.effort): one.observe(self._chosen, "value")
+    def _chosen(self, _):
+        name = self.choice.value
+        if name and not self.showing: self.use(self.known[name, self.effort.value])
     def show(self, recipe):
-        "Name a recipe that controls are set to."
+        "Name a recipe that controls are set to, and its effort."
+        own = "", self.effort.value
+        found = next((words for words, one in self.known.items() if one == recipe), own)
         self.showing = True
-        self.choice.value = next((name for name in self.named if recipes[name] == recipe), "")
+        self.choice.value, self.effort.value = found
         self.showing = False
+
+# %% ../../nbs/apps/studio.ipynb #14d00039
+def _first_recipe(networks):
+    "The first of the course's recipes for the first network, else the default one's settings for it."
+    source = next(iter(networks.values()))
+    name = Path(getattr(source, "name", str(source))).name
+    own = [recipe for recipe in recipes.values() if recipe.network == name]
+    return own[0] if own else replace(recipes["default"], network=name)
 
 # %% ../../nbs/apps/studio.ipynb #14d00026
 class DreamForms:
@@ -160,9 +176,9 @@ class DreamForms:
         self.form, self.filters = RecipeForm(Recipe), FilterForm()
         self.names = RecipeNames(networks, self.load)
         self.controls = dict(
-            recipe=self.names.choice, network=self.layers.network, layers=self.layers.layers,
-            objective=self.objective.text, photo=self.photo.choice, filter=self.filters.filter,
-            strength=self.filters.strength, **self.form.controls)
+            recipe=self.names.choice, effort=self.names.effort, network=self.layers.network,
+            layers=self.layers.layers, objective=self.objective.text, photo=self.photo.choice,
+            filter=self.filters.filter, strength=self.filters.strength, **self.form.controls)
     def recipe(self):
         "The recipe that the controls are set to; raises `DeepDreamError`."
         source, text = self.layers.source, self.objective.text.value
@@ -181,7 +197,7 @@ class DreamForms:
 # %% ../../nbs/apps/studio.ipynb #14d00030
 def dream_in_sight(job, runner, network, recipe, photo, pictures={}):
     "The `Dream` of an image by a recipe, shown by a `Runner` after each step."
-    image, objective = fit(photo, recipe.max_side or None), parse(recipe.objective)
+    image, objective = recipe.fitted(photo), parse(recipe.objective)
     sizes = sizes_for(image, network, objective, recipe)
     steps = octave_steps(recipe.steps, len(sizes))
     pixels = np.cumsum([0, *[height * width * count for (height, width), count in zip(sizes, steps)]])
@@ -258,7 +274,7 @@ def _rest(forms):
     "While a filter is chosen, all that it does not ask for rests."
     chosen = bool(forms.filters.filter.value)
     forms.filters.strength.disabled = not chosen
-    for name in ("recipe", "network", "layers", "objective", *forms.form.controls):
+    for name in ("recipe", "effort", "network", "layers", "objective", *forms.form.controls):
         if name != "max_side": forms.controls[name].disabled = chosen
 
 def _warm_up(studio):
@@ -297,22 +313,23 @@ def _studio_view(studio):
     settings = [c[name] for name in _first]
     return widgets.VBox([studio.message, columns(
         [card("Photo", forms.photo.widget), card("In one pass", c["filter"], c["strength"], row(teacher)),
-         card("Recipe", c["recipe"], *objective, *settings, more, studio.upload.widget)],
+         card("Recipe", c["recipe"], c["effort"], *objective, *settings, more, studio.upload.widget)],
         [card("Dream", studio.runner.widget, row(strip.link)), card("What was made", strip.widget),
          card("The recipe, to take away", studio.code.widget)])])
 
 # %% ../../nbs/apps/studio.ipynb #50c9386b
 class DreamStudio(Panel):
     "Dream on a photo with a recipe made of widgets: live preview, Stop, and a strip of what was made."
-    def __init__(self, image=None, network=None, recipe="default", on_made=None):
+    def __init__(self, image=None, network=None, recipe=None, on_made=None):
         super().__init__()
-        self.forms, self.code = DreamForms(self.say, image, as_networks(network)), CodeBox()
+        networks, self.code = as_networks(network), CodeBox()
+        self.forms = DreamForms(self.say, image, networks)
         self.work, self.runner = DreamWork(self.forms), Runner(self.worker, self.make)
         self.strip = Filmstrip(self.say, self.runner.show, self.forms.load, on_made)
         self.upload = RecipeUpload(self.say, self.forms.load)
         self.controls = dict(**self.forms.controls, language=self.code.language)
         _listen(self)
-        self.forms.load(load_recipe(recipe))
+        self.forms.load(load_recipe(recipe or _first_recipe(networks)))
         self.runner.show(self.forms.photo.now().image)
         self.view = _studio_view(self)
         _warm_up(self)

