@@ -20,7 +20,7 @@ from processes import COMMAND
 
 from deepdream_nb.filters import load_filter
 from deepdream_nb.images import load_image, sample, save_image
-from deepdream_nb.recipes import Recipe, recipes
+from deepdream_nb.recipes import Recipe, recipes, with_effort
 from deepdream_nb.records import read_checkpoint, read_record
 
 QUICK = ("--network", "squeezenet", "--steps", 2, "--octaves", 2)
@@ -78,6 +78,27 @@ def test_steps_for_each_size(deepdream, tmp_path):
     assert done.returncode == 0, done.stderr
     assert read_record(tmp_path / "cat.dream.png").recipe.steps == (3, 2)
     assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
+
+
+def test_effort_changes_the_steps_and_single_settings_win(deepdream, tmp_path):
+    small = ("--max-side", 64, "--min-side", 0)
+    assert not deepdream("dream", "cat.jpg", "--effort", "quick", *small, "--seed", 5).returncode
+    recipe = read_record(tmp_path / "cat.dream.png").recipe
+    assert recipe.steps == (6, 4, 2) and recipe.seed == 5
+    assert recipe.step_size == with_effort("default", "quick").step_size > recipes["default"].step_size
+    done = deepdream("dream", "cat.jpg", "--effort", "some", "--force")
+    assert done.returncode == 2 and "the effort is quick, usual, full, not 'some'" in done.stderr
+
+
+def test_classify_says_what_a_network_sees(deepdream, tmp_path):
+    lines = deepdream("classify", "cat.jpg", "--count", 2).stdout.splitlines()
+    assert len(lines) == 2 and "cat" in lines[0] and all("%" in line for line in lines)
+    (tmp_path / "photos" / "tabby").mkdir(parents=True)
+    (tmp_path / "cat.jpg").rename(tmp_path / "photos" / "tabby" / "a.jpg")
+    said = deepdream("classify", "photos", "--network", "squeezenet").stdout
+    assert said.startswith("squeezenet is right on") and "photos of 1 classes" in said
+    done = deepdream("classify", "nothing.jpg")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
 
 
 def test_names_with_blanks_are_quoted(deepdream, tmp_path):
