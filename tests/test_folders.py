@@ -164,7 +164,7 @@ def test_full_disk_stops_the_run_and_keeps_what_is_done(deepdream, photos, whole
     (["photos", "empty2"], "not empty"),
     (["photos", "target", "--recipe", "natural-dream"], "natural-dreams"),
     (["photos", "target", "--batch", "0"], "batch is a whole number from 1"),
-    (["photos", "target", "--size", "20"], "too small"),
+    (["photos", "target", "--recipe", "fur", "--size", "20"], "too small"),
     (["photos", "target", "--limit", "0"], "limit is a whole number from 1"),
     (["photos", "target", "--executor", "spark"], "valid: local, dask"),
     (["photos", "target", "--scheduler", "tcp://127.0.0.1:9"], "--executor dask"),
@@ -182,7 +182,7 @@ def test_one_line_for_each_error(deepdream, photos, tmp_path, arguments, said):
 
 def test_another_recipe_or_a_second_run_is_refused(deepdream, photos, whole):
     before = contents(whole)
-    other = deepdream("dataset", photos, whole, "--size", 64, "--batch", 2)
+    other = deepdream("dataset", photos, whole, "--recipe", "terriers", "--size", 64, "--batch", 2)
     assert other.returncode == 2 and "dreams of another recipe (steps, octaves, objective)" in other.stderr
     size = deepdream("dataset", photos, whole, "--recipe", photos.parent / "slow.json", "--size", 72)
     assert size.returncode == 2 and "dreams of another recipe (size)" in size.stderr
