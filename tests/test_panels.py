@@ -230,7 +230,7 @@ def test_layer_channel_box_and_hand_over(page):
     tab(page, "Explore layers")
     quiet(page)
     before = page.locator(".deepdream-gallery:visible button img").first.get_attribute("src")
-    field(page, "Layer").select_option(label="block6_add, 80 channels")
+    field(page, "Layer").select_option(label="block5, 80 channels")
     says(page, "drawing what the channels like")
     quiet(page)
     assert page.locator(".deepdream-gallery[aria-label='Channels, by number'] button").count() == 24
@@ -240,7 +240,7 @@ def test_layer_channel_box_and_hand_over(page):
     number = fifth.inner_text().strip()
     fifth.focus()
     page.keyboard.press("Enter")  # without a mouse
-    page.wait_for_selector(f"text=block6_add, channel {number}")
+    page.wait_for_selector(f"text=block5, channel {number}")
     assert fifth.get_attribute("aria-pressed") == "true"
     changed(page, f"channel {number} likes", large)
     area = page.locator(".deepdream-picture.active:visible").first
@@ -254,12 +254,12 @@ def test_layer_channel_box_and_hand_over(page):
     press(page, "Which channels like this box?")
     page.wait_for_function("([select]) => select.value === 'strongest in the box'",
                            arg=[field(page, "Order").element_handle()])
-    becomes(page, f"!document.body.innerText.includes('block6_add, channel {number}:')")
+    becomes(page, f"!document.body.innerText.includes('block5, channel {number}:')")
     quiet(page)
     press(page, "Add the channel")
     page.wait_for_selector("text=can be dreamt of >> visible=true")
     objective = field(page, "Objective", "textarea").input_value()
-    assert re.fullmatch(r'channel\("block6_add", \d+\)', objective)
+    assert re.fullmatch(r'channel\("block5", \d+\)', objective)
     nothing_cut_off(page)
     screenshot(page, "explorer", 1140)
     press(page, "Dream on it")
