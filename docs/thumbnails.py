@@ -29,7 +29,7 @@ PARTS = {  # of each notebook the cell whose picture is taken, and which part of
     "17_dream_filters": ("1cdb907f", (218, 18, 428, 172)),
     "18_films": ("d35aeaeb", (206, 8, 394, 133)),
     "21_benchmarks": ("ecb5199c", (34, 28, 390, 234)),
-    "apps/cli": ("c959ef71", (424, 28, 836, 330)),
+    "apps/cli": ("c959ef71", (404, 30, 796, 318)),
     "apps/explorer": ("d5c804fb", (10, 10, 990, 660)),
     "apps/folder_runs": ("b03e298e", (2, 2, 344, 228)),
     "apps/studio": ("203749d9", (10, 10, 990, 660)),

@@ -235,12 +235,15 @@ def test_layer_channel_box_and_hand_over(page):
     quiet(page)
     assert page.locator(".deepdream-gallery[aria-label='Channels, by number'] button").count() == 24
     assert page.locator(".deepdream-gallery:visible button img").first.get_attribute("src") != before
+    field(page, "Layer").select_option(label="block6_add, 80 channels")  # back, as in the lessons' picture
+    page.wait_for_selector("text=block6_add, channel")
+    quiet(page)
     large = picture(page, "likes")
     fifth = page.locator(".deepdream-gallery[aria-label='Channels, by number'] button").nth(4)
     number = fifth.inner_text().strip()
     fifth.focus()
     page.keyboard.press("Enter")  # without a mouse
-    page.wait_for_selector(f"text=block5, channel {number}")
+    page.wait_for_selector(f"text=block6_add, channel {number}")
     assert fifth.get_attribute("aria-pressed") == "true"
     changed(page, f"channel {number} likes", large)
     area = page.locator(".deepdream-picture.active:visible").first
@@ -254,12 +257,12 @@ def test_layer_channel_box_and_hand_over(page):
     press(page, "Which channels like this box?")
     page.wait_for_function("([select]) => select.value === 'strongest in the box'",
                            arg=[field(page, "Order").element_handle()])
-    becomes(page, f"!document.body.innerText.includes('block5, channel {number}:')")
+    becomes(page, f"!document.body.innerText.includes('block6_add, channel {number}:')")
     quiet(page)
     press(page, "Add the channel")
     page.wait_for_selector("text=can be dreamt of >> visible=true")
     objective = field(page, "Objective", "textarea").input_value()
-    assert re.fullmatch(r'channel\("block5", \d+\)', objective)
+    assert re.fullmatch(r'channel\("block6_add", \d+\)', objective)
     nothing_cut_off(page)
     screenshot(page, "explorer", 1140)
     press(page, "Dream on it")
