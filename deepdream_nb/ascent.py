@@ -139,7 +139,7 @@ class Treatment:
         0, "Halvings in a Laplacian pyramid of the gradient, its bands made equally strong; 0: none", 0, 10,
         slider=(0, 5))
     palette: float = setting(0.85, "0: free colours; 1: only the photo's own", 0, 1, slider=(0, 1, 0.05))
-    cures: tuple = setting((), "The names of cures of your own", names=True)
+    cures: tuple = setting((), "The names of cures of your own", many="names")
     error = AscentError
 
     def __post_init__(self):
@@ -153,7 +153,7 @@ class Treatment:
 @dataclass(frozen=True, kw_only=True)
 class AscentSettings(Treatment):
     "All settings of gradient ascent; raises `AscentError` for one out of range."
-    steps: int = setting(20, "Gradient steps at each size", 0, 100_000, slider=(1, 60), each=True)
+    steps: int = setting(20, "Gradient steps at each size", 0, 100_000, slider=(1, 60), many="each")
     step_size: float = setting(
         0.015, "Change of a typical pixel in a step; 1 is from black to white", 0, 10,
         slider=(0.001, 0.05, 0.001))

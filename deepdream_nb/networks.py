@@ -294,7 +294,7 @@ def classify(
 # %% ../nbs/02_networks.ipynb #90d78485
 def stated_class(path, classes):
     """The number of the class that a photo's path states, None if it states none: by a WordNet number, such
-    as n02123045, in the file's or the folder's name, or by a folder that is called like a class."""
+    as n02123045, in the file's or the folder's name, or by a folder that is named after a class."""
     numbers = {wordnet: classes.index(name) for wordnet, name in _imagenet_lines() if name in classes}
     for name in (path.name, path.parent.name):
         for wordnet in re.findall(r"n\d{8}", name):

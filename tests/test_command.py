@@ -90,6 +90,23 @@ def test_effort_changes_the_steps_and_single_settings_win(deepdream, tmp_path):
     assert done.returncode == 2 and "the effort is quick, usual, full, not 'some'" in done.stderr
 
 
+def test_what_is_printed_can_be_pasted_where_the_environment_is_not_active(deepdream, tmp_path):
+    command = tmp_path / "of the project" / "deepdream"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\nexec %s -c 'import sys; from deepdream_nb.apps.cli import main; "
+                       "sys.argv[0] = sys.argv.pop(1); main()' \"$0\" \"$@\"\n" % sys.executable)
+    command.chmod(0o755)
+    run = dict(shell=True, cwd=tmp_path, capture_output=True, text=True)
+    quick = "cat.jpg --recipe glaze --steps 1 --min-side 0"
+    said = subprocess.run(f"'of the project/deepdream' dream {quick}", **run).stdout
+    line = said.splitlines()[1].partition("  ")[2]
+    assert line.startswith("'of the project/deepdream' replay ")
+    assert "the same in every pixel" in subprocess.run(line, **run).stdout
+    active = {**os.environ, "PATH": f"{command.parent}:{os.environ['PATH']}"}
+    said = subprocess.run(f"deepdream dream {quick} --force", env=active, **run).stdout
+    assert said.splitlines()[1].startswith("Make it again:  deepdream replay ")
+
+
 def test_classify_says_what_a_network_sees(deepdream, tmp_path):
     lines = deepdream("classify", "cat.jpg", "--count", 2).stdout.splitlines()
     assert len(lines) == 2 and "cat" in lines[0] and all("%" in line for line in lines)

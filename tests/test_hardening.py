@@ -407,10 +407,11 @@ def test_what_would_take_too_much_is_one_sentence(text):
 def values_of(one):
     "What a setting may be, from its own description."
     known, kind = one.metadata, type(one.default)
-    if known["names"]: return st.just(())
+    if known["many"] == "names": return st.just(())
     if known["choices"]: return st.sampled_from(known["choices"])
     number = (st.integers if kind is int else st.floats)(known["least"], known["most"])
-    return st.one_of(number, st.lists(number, min_size=1, max_size=4).map(tuple)) if known["each"] else number
+    lists = st.lists(number, min_size=1, max_size=4).map(tuple)
+    return st.one_of(number, lists) if known["many"] == "each" else number
 
 
 def recipes_of(kind, **own):

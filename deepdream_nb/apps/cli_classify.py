@@ -33,7 +33,7 @@ def _say_score(network, paths):
     stated = {path: stated_class(path, network.classes) for path in paths}
     known = _readable([path for path, number in stated.items() if number is not None])
     if not known:
-        ways = "by a WordNet number in its name or its folder's, or by a folder that is called like a class"
+        ways = "by a WordNet number in its name or its folder's, or by a folder that is named after a class"
         raise DeepDreamError(f"none of the {len(paths)} photos states a class of {network.name}: {ways}")
     photos = Photos(tuple(known), np.array([stated[path] for path in known]), network.classes)
     print(f"{network.name} is right on {score(network, photos, 224)} photos of "

@@ -30,13 +30,9 @@ from ..films import *
 from .cli_frame import *
 
 # %% ../../nbs/apps/cli_dreams.ipynb #1841742d
-def _usual_recipe(network):
-    "The first named recipe for the network of a name, the default one if it has none."
-    return next((recipe for recipe in recipes.values() if recipe.network == network), recipes["default"])
-
 def _usual_objective(network):
     "What one would dream of first with a `Network`, as text."
-    usual = _usual_recipe(network.name)
+    usual = usual_recipe(network.name)
     if usual.network == network.name: return usual.objective
     joins = [info for info in main_layers(network) if info.receptive_field]
     if not joins: raise NetworkError(f"{network.name} has no layer to dream on")
@@ -60,7 +56,7 @@ class _Choice:
 
     def load(self, settings):
         "The recipe with the settings that were given in place of its own, and its network."
-        base = with_effort(self.recipe or _usual_recipe(settings.get("network")), self.effort or "usual")
+        base = with_effort(self.recipe or usual_recipe(settings.get("network")), self.effort or "usual")
         wish = self.objective(settings.get("objective"))
         given = {**settings, **({"objective": wish} if wish else {})}
         recipe = replace(base, **given)

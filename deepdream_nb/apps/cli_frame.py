@@ -10,9 +10,11 @@ __all__ = ['app', 'WEIGHTS', 'FORCE', 'OUT', 'DTYPE', 'RECIPE', 'CommandStopped'
 import functools
 import inspect
 import shlex
+import shutil
 import sys
 import time
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -80,14 +82,15 @@ def _help(known):
     "The help of an option: the setting's sentence, and its range where that tells something."
     text, most = known["help"], known["most"]
     if known["least"] is not None and most <= 100_000: text += f" ({known['least']:,} to {most:,})"
-    return text + ("; or one for each size, such as 30,20,10" if known["each"] else "")
+    return text + ("; or one for each size, such as 30,20,10" if known["many"] == "each" else "")
 
 def _option(one, defaults):
     "The parameter of a command for a dataclass's field, by its metadata or, where it has none, by its type."
     if not one.metadata: kind, default = one.type, one.default
     else:
         kind, default, more = type(one.default), one.default if defaults else None, {}
-        if one.metadata["each"]: more = dict(parser=_numbers(kind), metavar=f"<{kind.__name__}[,...]>")
+        if one.metadata["many"] == "each":
+            more = dict(parser=_numbers(kind), metavar=f"<{kind.__name__}[,...]>")
         option = typer.Option(help=_help(one.metadata), rich_help_panel="Settings", **more)
         kind = Annotated[Optional[kind], option]
     return inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
@@ -101,7 +104,7 @@ def with_settings(kind=None, defaults=False, **groups):
         grouped = {name: [_option(one, True) for one in fields(group)] for name, group in groups.items()}
         taken = {*own, *(option.name for options in grouped.values() for option in options)}
         free = [one for one in fields(kind) if one.name not in taken and one.metadata] if kind else []
-        loose = {one.name: _option(one, defaults) for one in free if not one.metadata["names"]}
+        loose = {one.name: _option(one, defaults) for one in free if one.metadata["many"] != "names"}
 
         @functools.wraps(function)
         def run(**given):
@@ -141,9 +144,15 @@ class Timer:
         return f"{time.perf_counter() - self.start:.1f} s{parts}"
 
 # %% ../../nbs/apps/cli_frame.ipynb #2553afc8
+def _called_as():
+    "What a shell finds this command by: its name, or, in an environment that is not active, its path."
+    path, found = Path(sys.argv[0]), shutil.which("deepdream")
+    if path.name != "deepdream" or found and path.is_file() and path.samefile(found): return "deepdream"
+    return sys.argv[0]
+
 def shell_line(name, *words, **options):
     "A line for a shell that runs a command; a list of values repeats an option, and None leaves it out."
-    line = ["deepdream", name, *words]
+    line = [_called_as(), name, *words]
     for option, values in options.items():
         for value in values if isinstance(values, (list, tuple)) else [values]:
             if value is not None: line += [f"--{option.replace('_', '-')}", value]

@@ -164,8 +164,7 @@ def _first_recipe(networks):
     "The first of the course's recipes for the first network, else the default one's settings for it."
     source = next(iter(networks.values()))
     name = Path(getattr(source, "name", str(source))).name
-    own = [recipe for recipe in recipes.values() if recipe.network == name]
-    return own[0] if own else replace(recipes["default"], network=name)
+    return replace(usual_recipe(name), network=name)
 
 # %% ../../nbs/apps/studio.ipynb #14d00026
 class DreamForms:

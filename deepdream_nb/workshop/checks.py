@@ -32,22 +32,21 @@ def setting(
     choices=None,  # the texts that are allowed
     slider=None,   # what a panel's control offers: (smallest, largest) or (smallest, largest, step)
     label=None,    # what a panel calls it; its name, if not given
-    each=False,    # a list may stand for it, one number for each size of the picture
-    names=False,   # a list of names, which only Python and recipes can give
+    many=None,     # "each": a list may stand for it, one number for each size of the picture;
+                   # "names": a list of names, which only Python and recipes can give
 ):
     "A field of a dataclass of settings, with all that is known of it as metadata."
-    known = dict(help=help, least=least, most=most, choices=choices, slider=slider, label=label, each=each,
-                 names=names)
+    known = dict(help=help, least=least, most=most, choices=choices, slider=slider, label=label, many=many)
     return field(default=default, metadata=known)
 
 # %% ../../nbs/workshop/checks.ipynb #c4ec0011
 def _checked(name, value, kind, known, error):
     "A setting's value as its type; raises `error`."
-    if known["each"] and isinstance(value, (list, tuple)):
+    if known["many"] == "each" and isinstance(value, (list, tuple)):
         if not 1 <= len(value) <= 50:
             raise error(f"{name} is a number, or a list of 1 to 50 of them, not {value!r:.60}")
-        return tuple(_checked(name, one, kind, {**known, "each": False}, error) for one in value)
-    if known["names"]:
+        return tuple(_checked(name, one, kind, {**known, "many": None}, error) for one in value)
+    if known["many"] == "names":
         right = isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
         if not right: raise error(f"{name} is a list of names, not {value!r:.60}")
         return tuple(value)

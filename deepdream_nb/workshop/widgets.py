@@ -82,7 +82,7 @@ _css = """
 .deepdream-picture .box { position: absolute; border: 2px solid #fff; outline: 1px solid #000; box-sizing: border-box; pointer-events: none; }
 .deepdream-picture.active { touch-action: none; cursor: crosshair; }
 .deepdream-gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--deepdream-cell), 1fr)); gap: 6px; width: 100%; }
-.deepdream-gallery button { padding: 2px; border: 2px solid transparent; background: none; color: var(--jp-ui-font-color1, #222); font: inherit; font-size: 11px; cursor: pointer; }
+.deepdream-gallery button { padding: 2px; border: 2px solid transparent; background: none; color: var(--jp-ui-font-color1, #222); font: inherit; font-size: 11px; overflow-wrap: anywhere; min-width: 0; cursor: pointer; }
 .deepdream-gallery button img { width: 100%; display: block; aspect-ratio: var(--deepdream-aspect, 1); object-fit: cover; }
 .deepdream-gallery button:hover { border-color: var(--jp-border-color1, #bbb); }
 .deepdream-gallery button[aria-pressed=true] { border-color: var(--jp-brand-color1, #1976d2); }
