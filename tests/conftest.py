@@ -1,10 +1,12 @@
 """What the tests share."""
+import io
 import os
 import resource
 import shutil
 import signal
 import subprocess
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 from processes import COMMAND, SHORT
 
+from deepdream_nb.apps.cli import main
 from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.networks import load_network
 from deepdream_nb.recipes import recipe_text
@@ -38,14 +41,32 @@ checkout = str(Path(__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (checkout, os.environ.get("PYTHONPATH"))))
 
 
+def _in_this_process(line):
+    "Run a command line with what this process has loaded and compiled; returns as `subprocess.run` does."
+    signals = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    said, complained = io.StringIO(), io.StringIO()
+    with redirect_stdout(said), redirect_stderr(complained), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["deepdream", *line])
+        try: main()
+        except SystemExit as end: status = end.code
+        finally:
+            for one, handler in signals.items(): signal.signal(one, handler)
+    return subprocess.CompletedProcess(line, status, said.getvalue(), complained.getvalue())
+
+
 @pytest.fixture
-def deepdream(tmp_path):
-    "Run `deepdream` in an empty folder that holds a small `cat.jpg`; returns the finished process."
+def deepdream(tmp_path, monkeypatch):
+    """Run `deepdream` in an empty folder that holds a small `cat.jpg`, in a process of its own if asked to;
+    returns the finished process."""
     save_image(load_image(sample("cat"), max_side=120), tmp_path / "cat.jpg")
 
-    def run(*arguments):
-        line = [*COMMAND, *map(str, arguments)]
-        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    def run(*arguments, own_process=False):
+        line = [*map(str, arguments)]
+        if own_process:
+            return subprocess.run([*COMMAND, *line], cwd=tmp_path, capture_output=True, text=True)
+        with monkeypatch.context() as here:
+            here.chdir(tmp_path)
+            return _in_this_process(line)
 
     return run
 

@@ -1,4 +1,4 @@
-"""The command line as users meet it: as a process."""
+"""The command line as users meet it."""
 import fcntl
 import inspect
 import json
@@ -27,7 +27,7 @@ QUICK = ("--network", "squeezenet", "--steps", 2, "--octaves", 2)
 
 
 def test_dream_recipe_and_replay(deepdream, tmp_path):
-    done = deepdream("dream", "cat.jpg", *QUICK)
+    done = deepdream("dream", "cat.jpg", *QUICK, own_process=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr  # nothing of TensorFlow's notices
     assert "cat.dream.png  120x80 pixels" in done.stdout
     assert "deepdream replay cat.dream.png --input cat.jpg" in done.stdout
