@@ -307,7 +307,7 @@ def _learnable(recipe):
     recipe, cannot = dream_recipe(recipe), "a filter cannot learn a dream"
     if comparisons(parse(recipe.objective)):
         raise FilterError(f"{cannot} with guides; take an objective without them")
-    if not isinstance(recipe.steps, int): raise FilterError(f"{cannot} with a list of steps; give one number")
+    if not isinstance(recipe.steps, int): raise FilterError(f"{cannot} whose steps are a list, not a number")
     for name, _ in acting(recipe):
         if CURES[name].remembers: raise FilterError(f"{cannot} with the cure {name}, which remembers steps")
     # A filter has so many octaves at any size: those of a photo of 640 x 427 pixels.

@@ -117,14 +117,16 @@ def _filter_sheet(output, photo):
     names = filter_names()
     save_sheet(output, [photo, *[load_filter(name)(photo) for name in names]], ["the photo", *names])
 
-# %% ../../nbs/apps/cli_filters.ipynb #c3686d50
-_names = completed(lambda: [*recipes])
+# %% ../../nbs/apps/cli_filters.ipynb #f4a00003
+_LEARNT = Annotated[str, typer.Argument(
+    help="The dream to learn: a recipe's name, a JSON file, or a dreamt picture.",
+    autocompletion=completed(lambda: [*recipes]))]
 
+# %% ../../nbs/apps/cli_filters.ipynb #c3686d50
 @command("fur photos --out my.filter")
 @with_settings(FilterSettings, defaults=True)
 def train_filter_command(
-    recipe: Annotated[str, typer.Argument(
-        help="The dream to learn: a recipe's name, a JSON file, or a picture.", autocompletion=_names)],
+    recipe: _LEARNT,
     photos: Annotated[str, typer.Argument(
         help="A folder of photos, or of pairs that `deepdream dataset` made.")],
     out: Annotated[str, typer.Option(help="Where to save the filter: <name>.filter.")] = "my.filter",

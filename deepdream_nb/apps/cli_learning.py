@@ -133,8 +133,7 @@ def train_gan_command(
         made = train_gan(dreams, path, limit, minutes, epochs=epochs, rate=rate, **{**usual, **settings})
     size, count = path.stat().st_size / 1e6, len(made.card["history"])
     tell(path=path, megabytes=size, epochs=count, sheets=kept, seconds=timer.seconds)
-    epochs = f"{count} epochs of {made.card['pictures']} pictures"
-    print(f"{quoted(path)}  {size:.2f} MB, {epochs}, {timer}; sheets: {quoted(kept)}")
+    print(f"{quoted(path)}  {size:.2f} MB, {count} epochs, {timer}; sheets: {quoted(kept)}")
     print(f"Draw with it:  {shell_line('gan', gan=path, count=16, seed=7)}")
 
 # %% ../../nbs/apps/cli_learning.ipynb #d9124713
