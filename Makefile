@@ -27,9 +27,9 @@ $(VENV)/ready-%: $(VENV)/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
-dream: $(VENV)/ready ## Dream on a picture: make dream PHOTO=my.jpg
-	@$(BIN)/deepdream dream '$(PHOTO)' --force
-	@echo "Your own photo:  make dream PHOTO=my.jpg   or   $(BIN)/deepdream dream my.jpg --help"
+dream: $(VENV)/ready ## Dream on a picture, into a new file each time: make dream PHOTO=my.jpg RECIPE=heads
+	@$(BIN)/deepdream dream '$(PHOTO)' $(if $(filter-out file,$(origin RECIPE)),--recipe '$(RECIPE)')
+	@echo "Your own photo:  make dream PHOTO=my.jpg   or another recipe:  make dream RECIPE=jungle   ($(BIN)/deepdream recipe --list)"
 
 natural-dreams: $(VENV)/ready ## Make Data set 3, or go on with it: PHOTOS=folder LIMIT=300; RECIPE=terriers dreams with SqueezeNet
 	@test -d '$(PHOTOS)' || { echo "There is no folder $(PHOTOS); name the one with the photos: make natural-dreams PHOTOS=natural_images"; exit 1; }

@@ -83,7 +83,7 @@ def make_zoom(
 
 # %% ../nbs/18_films.ipynb #18000005
 def _begin(folder, photo, recipe, network, factor, progress, pictures):
-    "Make a film's first frame; raises `RecipeError` if there is one of another film."
+    "Make a film's first frame; raises `TakenError` if there is one of another film."
     start, note = folder/"00000.png", folder/"factor.txt"
     remove_leftovers(folder)
     if not start.is_file():
@@ -95,7 +95,7 @@ def _begin(folder, photo, recipe, network, factor, progress, pictures):
     found, wanted = read_record(start), record_of(recipe, network, photo, pictures)
     found = replace(found, recipe=replace(found.recipe, tile=recipe.tile), versions=wanted.versions)
     if found == wanted and note.read_text() == repr(factor): return
-    raise RecipeError(f"{folder} holds the frames of another film; remove it, or give the film another name")
+    raise TakenError(f"{folder} holds the frames of another film; remove it, or give the film another name")
 
 def _read(files):
     "Yield the images of files, and heed a signal after each."

@@ -102,7 +102,7 @@ class Teacher:
 def training_photos(folder, part, limit, dreamt=False):
     "Photos (and dreams, `dreamt`) of a part (train, validation, test) of a folder, as arrays of bytes."
     if dreamt and not is_pairs(folder):
-        raise FilterError(f"{folder} holds no pairs; `deepdream dataset` makes them")
+        raise FilterError(f"{folder} holds no pairs; deepdream dataset makes them")
     found = part_pictures(folder, part)[:limit]
     return [tuple(map(_small_bytes, paths if dreamt else paths[:1])) for paths in found]
 
@@ -307,11 +307,11 @@ def _learnable(recipe):
     recipe, cannot = dream_recipe(recipe), "a filter cannot learn a dream"
     if comparisons(parse(recipe.objective)):
         raise FilterError(f"{cannot} with guides; take an objective without them")
-    if not isinstance(recipe.steps, int) or not recipe.octaves:
-        raise FilterError(f"{cannot} whose steps are a list or whose octaves are 0; give one number of each")
+    if not isinstance(recipe.steps, int): raise FilterError(f"{cannot} whose steps are a list, not a number")
     for name, _ in acting(recipe):
         if CURES[name].remembers: raise FilterError(f"{cannot} with the cure {name}, which remembers steps")
-    return recipe
+    # A filter has so many octaves at any size: those of a photo of 640 x 427 pixels.
+    return replace(recipe, octaves=recipe.octaves or fitting_octaves(427, 640, recipe.octave_scale))
 
 def _begin(recipe, network, learnt, shown, settings, start, path):
     "A training, new or gone on with; raises `FilterError` if the folder is of another."

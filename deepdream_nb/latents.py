@@ -128,7 +128,7 @@ class GanRecipe(AnyRecipe):
     def __post_init__(self):
         super().__post_init__()
         if self.finish == "default": object.__setattr__(self, "finish", "terriers")  # as in old pictures
-    def load(self, weights=None): return load_gan(self.gan)
+    def load(self, weights=None): return load_gan(weights or self.gan)
     def settled(self, maker, photo=None): return replace(self, gan=Path(self.gan).name)  # a name, not folders
     def make(self, maker, photo=None, pictures={}, progress=True): return _sheet(self, maker)
     @classmethod

@@ -151,7 +151,8 @@ def _layer_of(network, name):
     if name == "logits":
         kept = "load_network(..., top=True) keeps them"
         raise NetworkError(f"{network.name} was loaded without its classes, so it has no logits; {kept}")
-    raise NetworkError(f"{network.name} has no layer {name!r:.60}; {closest(name, by_name)}")
+    known = [info.name for info in main_layers(network)]
+    raise NetworkError(f"{network.name} has no layer {name!r:.60}; {closest(name, by_name, main=known)}")
 
 def _check_size(network, height, width, names):
     "Raise `ImageError` if a picture of this size does not reach all the layers `names`."

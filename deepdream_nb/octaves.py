@@ -58,10 +58,12 @@ def octave_steps(steps, sizes):
     return [*[steps[0]] * (sizes - len(steps)), *steps[-sizes:]]
 
 # %% ../nbs/05_octaves.ipynb #05a00005
-def _bar_of(steps, first, done, progress):
+def _bar_of(octaves, first, done, progress):
     """A bar for the steps of all octaves, of which those before octave `first` are made, and `done` of its
-    own."""
-    return progress_bar(sum(steps), "dreaming", progress, sum(steps[:first - 1]) + done)
+    own. A step costs what its size has pixels."""
+    costs = [height * width for (height, width), ascent in octaves for _ in range(ascent.steps)]
+    before = sum(ascent.steps for _, ascent in octaves[:first - 1])
+    return progress_bar(len(costs), "dreaming", progress, before + done, costs)
 
 def _after_step(bar, callback, octave):
     "What `ascend` calls in an octave."
@@ -89,7 +91,7 @@ def dream(
     colors = palette_matrix(image, settings.palette) if settings.palette else None
     pictures, dreamt = {"content": image, **pictures}, image
     (first, done, begun), octaves = start or (1, 0, None), _octaves(image, network, objective, settings)
-    with _bar_of([ascent.steps for _, ascent in octaves], first, done, progress) as bar:
+    with _bar_of(octaves, first, done, progress) as bar:
         for octave, (size, ascent) in list(enumerate(octaves, start=1))[first - 1:]:
             entry = octave_start(image, dreamt, octave, size, settings.blend) if begun is None else begun
             dreamt = ascend(entry, network, objective, ascent, colors, _after_step(bar, callback, octave),

@@ -86,13 +86,15 @@ recipes = {  # by name
 }
 
 # %% ../nbs/07_recipes.ipynb #07a00025
+_squeezenet = dict(octaves=0, min_side=640)
+
 recipes |= {  # SqueezeNet: patterns rather than animals, and quicker
-    "terriers": Recipe("squeezenet", 'layer("fire5") + 2 * layer("fire8")'),
-    "fur": Recipe("squeezenet", 'layer("fire7", "l2")', octaves=5, octave_scale=1.3, step_size=0.012),
-    "eyes": Recipe("squeezenet", 'layer("fire6", "l2")', palette=0.7),
-    "stripes": Recipe("squeezenet", 'layer("fire4")', step_size=0.012),
-    "swirls": Recipe("squeezenet", 'layer("fire5", "l2") + 0.5 * layer("fire3", "l2")', octaves=5,
-                     octave_scale=1.3, smoothing=0.7, steps=10, step_size=0.0188),
+    "terriers": Recipe("squeezenet", 'layer("fire5") + 2 * layer("fire8")', **_squeezenet),
+    "fur": Recipe("squeezenet", 'layer("fire7", "l2")', octave_scale=1.3, step_size=0.012, **_squeezenet),
+    "eyes": Recipe("squeezenet", 'layer("fire6", "l2")', palette=0.7, **_squeezenet),
+    "stripes": Recipe("squeezenet", 'layer("fire4")', step_size=0.012, **_squeezenet),
+    "swirls": Recipe("squeezenet", 'layer("fire5", "l2") + 0.5 * layer("fire3", "l2")', octave_scale=1.3,
+                     smoothing=0.7, steps=10, step_size=0.0188, **_squeezenet),
 }
 
 # %% ../nbs/07_recipes.ipynb #07a00026

@@ -221,7 +221,8 @@ def _paint(photo, styles, network, objective, settings, progress, callback):
     least = 2 * max(network[name].min_size for name in objective.names())
     image, state, sizes = photo, None, _scale_sizes(*photo.shape[:2], settings.scales, least)
     step_size = settings.step_size or _usual_sizes[settings.optimizer]
-    with stoppable(), progress_bar(len(sizes) * settings.steps, "painting", progress) as bar:
+    costs = [height * width for height, width in sizes for _ in range(settings.steps)]
+    with stoppable(), progress_bar(len(costs), "painting", progress, costs=costs) as bar:
         for scale, size in enumerate(sizes, start=1):
             def after_step(value, now):
                 bar.update()

@@ -38,6 +38,7 @@ chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 has_browser = bool(chromium and find_spec("playwright") and find_spec("voila"))
 # Commands in processes of their own are those of this checkout, wherever they run.
 checkout = str(Path(__file__).parents[1])
+os.environ["TQDM_DISABLE"] = "1"  # no progress, and no word on how long something takes on a busy machine
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (checkout, os.environ.get("PYTHONPATH"))))
 
 

@@ -18,8 +18,9 @@ from deepdream_nb.recipes import Recipe
 COMMAND = [sys.executable, "-m", "deepdream_nb"]  # of the checkout under test
 SHORT = Recipe("squeezenet", 'layer("fire3")', octaves=1, steps=6)
 LONG_COMMANDS = {  # and the seconds of computing that each takes at most
-    "dream": (7, ("dream", "cat.jpg", "--recipe", "terriers")),
-    "zoom": (8, ("zoom", "cat.jpg", "--recipe", "terriers", "--frames", "9", "--out", "cat.gif")),
+    "dream": (7, ("dream", "cat.jpg", "--recipe", "terriers", "--min-side", "0")),
+    "zoom": (8, ("zoom", "cat.jpg", "--recipe", "terriers", "--min-side", "0", "--frames", "9",
+                 "--out", "cat.gif")),
     "style": (9, ("style", "cat.jpg", "photos/a/cat0.png", "--steps", "9")),
     "dataset": (8, ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "48", "--batch", "4")),
     "retrain": (16, ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "1")),

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -18,42 +19,44 @@ import numpy as np
 import pytest
 from processes import COMMAND
 
-from deepdream_nb.filters import load_filter
+from deepdream_nb.filters import filter_names, load_filter
 from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.recipes import Recipe, recipes, with_effort
 from deepdream_nb.records import read_checkpoint, read_record
 
-QUICK = ("--network", "squeezenet", "--steps", 2, "--octaves", 2)
+QUICK = ("--network", "squeezenet", "--steps", 2, "--octaves", 2, "--min-side", 0)
 
 
 def test_dream_recipe_and_replay(deepdream, tmp_path):
     done = deepdream("dream", "cat.jpg", *QUICK, own_process=True)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr  # nothing of TensorFlow's notices
-    assert "cat.dream.png  120x80 pixels" in done.stdout
-    assert "deepdream replay cat.dream.png --input cat.jpg" in done.stdout
-    assert load_image(tmp_path / "cat.dream.png").shape == (80, 120, 3)
-    assert str(tmp_path) not in (tmp_path / "cat.dream.png").read_bytes().decode("latin-1")
-    printed = deepdream("recipe", "cat.dream.png").stdout
+    assert "cat.squeezenet.png  120x80 pixels" in done.stdout
+    assert " replay cat.squeezenet.png --input cat.jpg" in done.stdout
+    assert load_image(tmp_path / "cat.squeezenet.png").shape == (80, 120, 3)
+    assert str(tmp_path) not in (tmp_path / "cat.squeezenet.png").read_bytes().decode("latin-1")
+    printed = deepdream("recipe", "cat.squeezenet.png").stdout
     assert json.loads(printed)["steps"] == 2
     (tmp_path / "mine.json").write_text(printed)
     assert deepdream("dream", "cat.jpg", "--recipe", "mine.json", "--out", "again.png").returncode == 0
-    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "cat.dream.png").read_bytes()
-    assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "cat.squeezenet.png").read_bytes()
+    assert "the same in every pixel" in deepdream("replay", "cat.squeezenet.png", "--input", "cat.jpg").stdout
 
 
 def test_the_default_dream(deepdream, tmp_path):
     done = deepdream("dream", "cat.jpg")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert "cat.dream.png  640x427 pixels" in done.stdout and "to load lite0" in done.stdout
+    assert "enlarged from 120x80; --min-side 0 keeps it" in done.stdout
     recipe = read_record(tmp_path / "cat.dream.png").recipe
     assert recipe == replace(recipes["default"], octaves=3)  # as many as fit are written down
     assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
 
 
 def test_a_network_brings_its_first_recipe(deepdream, tmp_path):
-    done = deepdream("dream", "cat.jpg", "--network", "squeezenet", "--steps", 1)
+    done = deepdream("dream", "cat.jpg", "--network", "squeezenet", "--steps", 1, "--min-side", 0)
     assert done.returncode == 0, done.stderr
-    assert read_record(tmp_path / "cat.dream.png").recipe == replace(recipes["terriers"], steps=1)
+    assert read_record(tmp_path / "cat.squeezenet.png").recipe == replace(
+        recipes["terriers"], steps=1, min_side=0, octaves=1)  # as many as fit
 
 
 def test_options_reach_the_recipe(deepdream, tmp_path):
@@ -76,8 +79,8 @@ def test_every_setting_is_an_option_but_those_of_names():
 def test_steps_for_each_size(deepdream, tmp_path):
     done = deepdream("dream", "cat.jpg", *QUICK, "--steps", "3,2")
     assert done.returncode == 0, done.stderr
-    assert read_record(tmp_path / "cat.dream.png").recipe.steps == (3, 2)
-    assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
+    assert read_record(tmp_path / "cat.squeezenet.png").recipe.steps == (3, 2)
+    assert "the same in every pixel" in deepdream("replay", "cat.squeezenet.png", "--input", "cat.jpg").stdout
 
 
 def test_effort_changes_the_steps_and_single_settings_win(deepdream, tmp_path):
@@ -121,18 +124,56 @@ def test_classify_says_what_a_network_sees(deepdream, tmp_path):
 def test_names_with_blanks_are_quoted(deepdream, tmp_path):
     (tmp_path / "cat.jpg").rename(tmp_path / "my cat.jpg")
     done = deepdream("dream", "my cat.jpg", *QUICK)
-    assert done.stdout.endswith("deepdream replay 'my cat.dream.png' --input 'my cat.jpg'\n"), done.stdout
+    assert done.stdout.endswith(" replay 'my cat.squeezenet.png' --input 'my cat.jpg'\n"), done.stdout
+
+
+def test_no_name_of_a_file_runs_anything(deepdream, tmp_path):
+    name = "photo $(touch x);touch y;`touch z`.jpg"
+    (tmp_path / "cat.jpg").rename(tmp_path / name)
+    said = [deepdream(*line) for line in (
+        ("dream", name, *QUICK), ("replay", name), ("dream", f"no {name}"), ("dream", name, "--recipe", name))]
+    lines = "".join(done.stdout + done.stderr for done in said).splitlines()
+    before = sorted(os.listdir(tmp_path))
+    for line in lines:
+        pasted = [line, *line.split("Make it again:  ")[1:]]
+        run = dict(shell=True, cwd=tmp_path, capture_output=True, text=True)
+        done = [subprocess.run(one, **run) for one in pasted]
+        if len(done) == 2: assert "the same in every pixel" in done[1].stdout, line
+    assert sorted(os.listdir(tmp_path)) == before and len(lines) == 5
+
+
+def test_json_for_scripts(deepdream, tmp_path):
+    done = deepdream("fast", "cat.jpg", "--max-side", 64, "--json")
+    found = json.loads(done.stdout)
+    assert (found["path"], found["width"], found["photo_size"]) == ("cat.swirls.png", 64, [120, 80])
+    assert found["recipe"]["filter"] == "swirls" and found["seconds"] > 0
+    assert "shrunk from 120x80; --max-side 0 keeps it" in done.stderr
+    rows = json.loads(deepdream("recipe", "--list", "--json").stdout)["rows"]
+    assert [row["recipe"] for row in rows] == [*recipes]
+    wrong = deepdream("fast", "dog.jpg", "--json")
+    assert (wrong.returncode, wrong.stdout) == (2, "") and "no file dog.jpg" in wrong.stderr
+
+
+@pytest.mark.parametrize("line, found", [
+    ("deepdream dream cat.jpg --recipe hea", "heads"), ("deepdream fast cat.jpg --filter sw", "swirls"),
+    ("deepdream dream cat.jpg --layer block12", "block12_add"),
+    ("deepdream dream cat.jpg --pooling a", "average"),
+])
+def test_tab_completes_names(line, found):
+    asked = dict(_DEEPDREAM_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(line.count(" ")))
+    done = subprocess.run(COMMAND, env={**os.environ, **asked}, capture_output=True, text=True)
+    assert done.stdout.split() == [found], done.stderr
 
 
 def test_whatever_makes_a_picture_leaves_a_record_that_replays(deepdream, tmp_path):
-    for mixture in ("swirls", "fur=0.5,swirls=0.5"):
-        assert deepdream("fast", "cat.jpg", "--filter", mixture, "--strength", 0.8, "--force").returncode == 0
-        printed = json.loads(deepdream("recipe", "cat.fast.png").stdout)
+    for mixture, name in (("swirls", "cat.swirls.png"), ("fur=0.5,swirls=0.5", "cat.fur+swirls.png")):
+        assert deepdream("fast", "cat.jpg", "--filter", mixture, "--strength", 0.8).returncode == 0
+        printed = json.loads(deepdream("recipe", name).stdout)
         assert (printed["kind"], printed["filter"], printed["strength"]) == ("filter", mixture, 0.8)
-        assert "the same in every pixel" in deepdream("replay", "cat.fast.png", "--input", "cat.jpg").stdout
+        assert "the same in every pixel" in deepdream("replay", name, "--input", "cat.jpg").stdout
     drawn = deepdream("gan", "--seed", 7, "--size", 64)
-    assert drawn.returncode == 0 and "deepdream replay gan.png" in drawn.stdout, drawn.stderr
-    assert "the same in every pixel" in deepdream("replay", "gan.png").stdout
+    assert drawn.returncode == 0 and "replay gan.seed7.png" in drawn.stdout, drawn.stderr
+    assert "the same in every pixel" in deepdream("replay", "gan.seed7.png").stdout
 
 
 def test_notes_of_older_versions_are_read(deepdream, tmp_path):
@@ -148,8 +189,8 @@ def test_style_and_its_replay(deepdream, tmp_path):
     more = ("--steps", 3, "--scales", 2, "--keep-colors", "luminance")
     done = deepdream("style", "cat.jpg", "stars.jpg", *more)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    assert load_image(tmp_path / "cat.style.png").shape == (80, 120, 3)
-    again = deepdream("replay", "cat.style.png", "--input", "cat.jpg", "--style", "stars.jpg")
+    assert load_image(tmp_path / "cat.stars.png").shape == (80, 120, 3)
+    again = deepdream("replay", "cat.stars.png", "--input", "cat.jpg", "--style", "stars.jpg")
     assert "the same in every pixel" in again.stdout
 
 
@@ -166,16 +207,18 @@ def test_guides_and_their_replay(deepdream, tmp_path):
     more = ("--guide-weight", 1, "--guide-weight", 2.5, "--guide-layer", "fire4", "--match", "transport")
     done = deepdream("dream", "cat.jpg", *QUICK, *guides, *more)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    record = read_record(tmp_path / "cat.dream.png")
+    record = read_record(tmp_path / "cat.cups+stars.png")
     second = '2.5 * masked(transport("fire4", "guide2"), "mask2")'
     assert record.recipe.objective == f'transport("fire4") + {second}'
     assert list(record.pictures) == ["guide", "guide2", "mask2"]
-    again = done.stdout.split("Make it again:  deepdream ")[1].split()
+    again = done.stdout.split("Make it again:  ")[1].split()
+    again = again[again.index("replay"):]
     assert again[4:] == list(guides) and "the same in every pixel" in deepdream(*again).stdout
     wrong = ("--guide", "cups", "--guide", "cat.jpg", *guides[4:])
-    assert "guide2: not what" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg", *wrong).stderr
+    replay = ("replay", "cat.cups+stars.png", "--input", "cat.jpg")
+    assert "guide2: not what" in deepdream(*replay, *wrong).stderr
     others = ("--guide", "cat.jpg", "--guide", "cups", "--guide-mask", "all", "--guide-mask", "cat.jpg")
-    other = deepdream("dream", "left.png", "--recipe", "cat.dream.png", *others, "--out", "other.png")
+    other = deepdream("dream", "left.png", "--recipe", "cat.cups+stars.png", *others, "--out", "other.png")
     assert other.returncode == 0 and read_record(tmp_path / "other.png").recipe == record.recipe, other.stderr
     more = ("--layer", "fire6", "--guide", "stars.jpg", "--out", "both.png")
     both = deepdream("dream", "cat.jpg", *QUICK, *more)
@@ -254,12 +297,14 @@ def test_help_and_import_leave_tensorflow_alone():
     script = """
 import sys
 from deepdream_nb.apps.cli import load_app
-load_app()
+app = load_app()
+for line in (["recipe", "--list"], ["fast", "--list"]): app(line, standalone_mode=False)
 late = ("tensorflow", "keras", "matplotlib", "ipywidgets", "imageio")
-print([name for name in late if name in sys.modules])
+print("late:", [name for name in late if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]" and done.stderr == ""
+    for name in (*recipes, *filter_names()): assert f"\n{name} " in done.stdout
+    assert done.stdout.endswith("late: []\n") and done.stderr == ""
 
 
 def _stopped(folder, arguments, bar, signum=signal.SIGINT):
@@ -288,7 +333,7 @@ def _stopped(folder, arguments, bar, signum=signal.SIGINT):
     return process.returncode, seen.decode()
 
 
-LONG = ("dream", "cat.jpg", "--network", "squeezenet", "--steps", 100)  # at each of four octaves
+LONG = ("dream", "cat.jpg", "--network", "squeezenet", "--octaves", 4, "--min-side", 0, "--steps", 100)
 
 
 @pytest.fixture(scope="module")
@@ -296,31 +341,37 @@ def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     save_image(load_image(sample("cat"), max_side=120), folder / "cat.jpg")
     subprocess.run([*COMMAND, *map(str, LONG)], cwd=folder, check=True, capture_output=True)
-    return (folder / "cat.dream.png").read_bytes()
+    return (folder / "cat.squeezenet.png").read_bytes()
 
 
-def _ends_the_same(deepdream, folder, whole):
-    resumed = deepdream(*LONG, "--resume")
+def _ends_the_same(folder, line, whole):
+    resumed = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True)
     assert resumed.returncode == 0, resumed.stderr
-    assert (folder / "cat.dream.png").read_bytes() == whole
-    assert sorted(os.listdir(folder)) == ["cat.dream.png", "cat.jpg"]
+    assert (folder / "cat.squeezenet.png").read_bytes() == whole
+    assert not [name for name in os.listdir(folder) if name.endswith((".part", ".lock"))]
 
 
 @pytest.mark.parametrize("signum, status, said", [
-    (signal.SIGINT, 130, "deepdream: interrupted; the same command with --resume goes on"),
-    (signal.SIGTERM, 143, "deepdream: terminated; the same command with --resume goes on"),
+    (signal.SIGINT, 130, "deepdream: interrupted; to go on:"),
+    (signal.SIGTERM, 143, "deepdream: terminated; to go on:"),
 ])
 def test_stopped_dream_is_resumed_to_the_same_bytes(deepdream, tmp_path, uninterrupted, signum, status, said):
     past_the_first_octave = rb"\D(?:1[1-9]\d|[23]\d\d)/400"
     found, screen = _stopped(tmp_path, LONG, past_the_first_octave, signum)
-    assert found == status and screen.splitlines()[-1].strip() == said and "Traceback" not in screen
-    assert sorted(os.listdir(tmp_path)) == ["cat.dream.png.part", "cat.jpg"]
-    assert read_checkpoint(tmp_path / "cat.dream.png.part")[1][0] in (2, 3, 4)
-    assert "another recipe (" in deepdream("dream", "cat.jpg", "--resume", "--recipe", "fur").stderr
-    _ends_the_same(deepdream, tmp_path, uninterrupted)
+    last, _, way_on = screen.splitlines()[-1].strip().partition("  ")
+    assert (found, last) == (status, said) and "Traceback" not in screen
+    assert sorted(os.listdir(tmp_path)) == ["cat.jpg", "cat.squeezenet.png.part"]
+    assert read_checkpoint(tmp_path / "cat.squeezenet.png.part")[1][0] in (2, 3, 4)
+    other = deepdream("dream", "cat.jpg", "--resume", "--recipe", "fur", "--out", "cat.squeezenet.png")
+    assert "another recipe (" in other.stderr
+    if signum == signal.SIGTERM:  # what is begun anew takes another name
+        anew = deepdream("dream", "cat.jpg", *QUICK)
+        assert "cat.squeezenet.2.png  120x80" in anew.stdout
+        assert anew.stderr == "an unfinished dream is in cat.squeezenet.png.part; --resume goes on with it\n"
+    _ends_the_same(tmp_path, way_on, uninterrupted)
 
 
-def test_killed_dream_is_resumed_to_the_same_bytes(deepdream, tmp_path, uninterrupted):
+def test_killed_dream_is_resumed_to_the_same_bytes(tmp_path, uninterrupted):
     script = """
 from deepdream_nb import records
 from deepdream_nb.apps import cli
@@ -329,15 +380,15 @@ cli.main()
 """
     process = subprocess.Popen([sys.executable, "-c", script, *map(str, LONG)], cwd=tmp_path,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not (tmp_path / "cat.dream.png.part").is_file(): time.sleep(0.05)
+    while process.poll() is None and not (tmp_path / "cat.squeezenet.png.part").is_file(): time.sleep(0.05)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    (tmp_path / ".cat.dream.png.part.0123abcd").write_bytes(b"PK")  # as if killed while writing
-    _ends_the_same(deepdream, tmp_path, uninterrupted)
+    (tmp_path / ".cat.squeezenet.png.part.0123abcd").write_bytes(b"PK")  # as if killed while writing
+    _ends_the_same(tmp_path, shlex.join(map(str, [*COMMAND, *LONG, "--resume"])), uninterrupted)
 
 
 def test_zoom_goes_on_where_it_was_stopped(deepdream, tmp_path):
-    film = ("zoom", "cat.jpg", "--recipe", "terriers", "--frames", 20, "--out", "a.gif")
+    film = ("zoom", "cat.jpg", "--recipe", "terriers", "--min-side", 0, "--frames", 20, "--out", "a.gif")
     status, screen = _stopped(tmp_path, film, rb"frames: [^\r]*\D(?:[3-9]|1\d)/20")
     said = "deepdream: interrupted; the same command goes on with the frames in a.frames"
     assert status == 130 and screen.splitlines()[-1].strip() == said
@@ -350,5 +401,5 @@ def test_zoom_goes_on_where_it_was_stopped(deepdream, tmp_path):
     assert sorted(os.listdir(tmp_path / "a.frames")) == [*names, "factor.txt"]
     frames = [[(tmp_path / film / name).read_bytes() for name in names] for film in ("a.frames", "b.frames")]
     assert frames[0] == frames[1] and (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
-    other = deepdream(*film[:4], "--frames", 3, "--factor", 1.1, "--out", "a.gif", "--force")
+    other = deepdream(*film[:6], "--frames", 3, "--factor", 1.1, "--out", "a.gif", "--force")
     assert "another film" in other.stderr

@@ -27,15 +27,15 @@ SHORT = Recipe("squeezenet", 'layer("fire3")', octaves=2, steps=2)
 
 def test_one_pass_and_its_errors(deepdream, tmp_path):
     done = deepdream("fast", "cat.jpg", "--filter", "swirls", "--strength", 0.8)
-    assert done.returncode == 0 and "cat.fast.png  120x" in done.stdout
+    assert done.returncode == 0 and "cat.swirls.png  120x" in done.stdout
     photo, swirls = load_image(tmp_path / "cat.jpg"), load_filter("swirls")
-    made, whole = load_image(tmp_path / "cat.fast.png"), swirls(photo)
+    made, whole = load_image(tmp_path / "cat.swirls.png"), swirls(photo)
     assert np.abs(made - swirls(photo, 0.8)).max() < 0.01
     assert np.abs(made - photo).mean() < 0.9 * np.abs(whole - photo).mean()
-    assert read_record(tmp_path / "cat.fast.png").recipe == FilterRecipe("swirls", 0.8)
-    assert "the same in every pixel" in deepdream("replay", "cat.fast.png", "--input", "cat.jpg").stdout
+    assert read_record(tmp_path / "cat.swirls.png").recipe == FilterRecipe("swirls", 0.8)
+    assert "the same in every pixel" in deepdream("replay", "cat.swirls.png", "--input", "cat.jpg").stdout
     for arguments, said in (
-        (("cat.jpg",), "cat.fast.png is there already; --force overwrites it"),
+        (("cat.jpg", "--out", "cat.swirls.png"), "cat.swirls.png is there already; --force overwrites it"),
         (("cat.jpg", "--filter", "swirl", "--force"), "there is no filter 'swirl'; the closest: swirls"),
         (("cat.jpg", "--filter", "swirls=x", "--force"), "a mixture is written"),
         (("cat.jpg", "--strength", "-1", "--force"), "strength is a number from 0"),
@@ -57,12 +57,16 @@ def test_folder_goes_on_and_leaves_out_what_is_no_picture(deepdream, tmp_path):
         (tmp_path / "photos" / name).parent.mkdir(parents=True)
         save_image(load_image(sample("coffee"), max_side=90), tmp_path / "photos" / name)
     (tmp_path / "photos" / "torn.jpg").write_bytes(b"no picture")
-    first = deepdream("fast", "photos", "--out", "dreams")
-    assert first.returncode == 0 and "dreams: 2 dreams" in first.stdout, first.stderr
+    first = deepdream("fast", "photos", "--max-side", 80)
+    assert first.returncode == 0 and "photos.swirls: 2 dreams" in first.stdout, first.stderr
+    assert "2 shrunk to 80 pixels; --max-side 0 keeps their sizes" in first.stdout
     assert "left out: torn.png" in first.stderr
-    (tmp_path / "dreams" / "a" / "one.png").unlink()
-    again = deepdream("fast", "photos", "--out", "dreams").stdout
-    assert "dreams: 1 dreams" in again and "1 were there already" in again
+    (tmp_path / "photos.swirls" / "a" / "one.png").unlink()
+    again = deepdream("fast", "photos", "--max-side", 80).stdout
+    assert "photos.swirls: 1 dreams" in again and "1 were there already" in again
+    other = ("fast", "photos", "--max-side", 80, "--strength", 0.5)
+    assert "photos.swirls.2: 2 dreams" in deepdream(*other).stdout  # not mixed with those of full strength
+    assert "of another recipe (strength)" in deepdream(*other, "--out", "photos.swirls").stderr
 
 
 def test_film_frame_by_frame(deepdream, tmp_path):
@@ -72,7 +76,7 @@ def test_film_frame_by_frame(deepdream, tmp_path):
     save_film([photo[:64, shift:shift + 80] for shift in range(0, 12, 2)], tmp_path / "pan.mp4", 6)
     done = deepdream("fast", "pan.mp4", "--filter", f"{filter_names()[0]}=0.5,swirls=0.5")
     assert done.returncode == 0, done.stderr
-    assert iio.imread(tmp_path / "pan.fast.mp4").shape == (6, 64, 80, 3)
+    assert iio.imread(tmp_path / f"pan.{filter_names()[0]}+swirls.mp4").shape == (6, 64, 80, 3)
 
 
 def test_settings_of_a_film_are_checked():
@@ -83,9 +87,9 @@ def test_settings_of_a_film_are_checked():
 def test_warm_start_is_replayed(deepdream, tmp_path):
     done = deepdream("dream", "cat.jpg", "--warm-start", "swirls", "--steps", 2)
     assert done.returncode == 0 and "--warm-start swirls" in done.stdout, done.stderr
-    again = deepdream("replay", "cat.dream.png", "--input", "cat.jpg", "--warm-start", "swirls")
+    again = deepdream("replay", "cat.swirls.png", "--input", "cat.jpg", "--warm-start", "swirls")
     assert "the same in every pixel" in again.stdout, again.stderr
-    other = deepdream("replay", "cat.dream.png", "--input", "cat.jpg")
+    other = deepdream("replay", "cat.swirls.png", "--input", "cat.jpg")
     assert "was made with start; given: none" in other.stderr
 
 

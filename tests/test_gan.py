@@ -40,7 +40,7 @@ def test_climbs_and_finishes(deepdream, tmp_path):
     done = deepdream("gan", "--objective", 'layer("fire8")', "--steps", 3, "--count", 2, "--size", 96,
                      "--finish", "swirls")
     assert done.returncode == 0, done.stderr
-    assert load_image(tmp_path / "gan.png").shape == (96, 192, 3)
+    assert load_image(tmp_path / "gan.seed0.png").shape == (96, 192, 3)
 
 
 @pytest.fixture(scope="module")

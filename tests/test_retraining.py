@@ -108,8 +108,8 @@ def test_retrain_and_dream_from_the_terminal(deepdream, tmp_path, shapes):
     dreamt = deepdream("dream", "cat.jpg", "--network", "mine.keras", "--objective", 'logit("disc")',
                        "--steps", 2, "--octaves", 2, "--min-side", 0)
     assert (dreamt.returncode, dreamt.stderr) == (0, ""), dreamt.stderr
-    assert read_record(tmp_path / "cat.dream.png").recipe.network == "mine.keras"
-    assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
+    assert read_record(tmp_path / "cat.disc.png").recipe.network == "mine.keras"
+    assert "the same in every pixel" in deepdream("replay", "cat.disc.png", "--input", "cat.jpg").stdout
 
 
 def test_interrupted_from_the_terminal(shapes, tmp_path):

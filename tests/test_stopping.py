@@ -1,6 +1,7 @@
 """Stops at the wrong moment: signals to the command, and Ctrl-C within a function."""
 import os
 import random
+import shlex
 import shutil
 import signal
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from processes import LONG_COMMANDS, SHORT, begin, half_written, pictures_in
+from processes import COMMAND, LONG_COMMANDS, SHORT, begin, half_written, pictures_in
 
 from deepdream_nb.apps.folder_runs import dream_folder
 from deepdream_nb.datasets import pairs
@@ -54,12 +55,16 @@ def test_any_long_command_stopped_at_any_moment(album, tmp_path, name):
         assert not half_written(tmp_path / word), said
 
 
+SMALL = ("--recipe", "terriers", "--min-side", "0")
+
+
 def test_ctrl_c_twice_keeps_the_checkpoint(album, tmp_path):
     shutil.copytree(album, tmp_path / "album")
-    process = begin(tmp_path / "album", ("dream", "cat.jpg", "--recipe", "terriers", "--steps", 5000))
+    process = begin(tmp_path / "album", ("dream", "cat.jpg", *SMALL, "--steps", 5000))
     code, error = stopped(process, signal.SIGINT, seconds := random.Random(SEED).uniform(7, 10), again=0.02)
     said = f"DEEPDREAM_SEED={SEED}: after {seconds:.2f} s, exit status {code}: {error}"
-    assert (code, error) == (130, "deepdream: interrupted; the same command with --resume goes on\n"), said
+    way_on = shlex.join([*COMMAND, "dream", "cat.jpg", *SMALL, "--steps", "5000", "--resume"])
+    assert (code, error) == (130, f"deepdream: interrupted; to go on:  {way_on}\n"), said
     assert not half_written(tmp_path), said
 
 

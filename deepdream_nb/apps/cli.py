@@ -14,7 +14,8 @@ from ..workshop.stops import *
 # %% ../../nbs/apps/cli.ipynb #fad72093
 def load_app():
     "The Typer application with all commands; it takes a moment to import."
-    from deepdream_nb.apps import cli_classify, cli_dreams, cli_filters, cli_learning  # noqa: F401
+    from deepdream_nb.apps import (  # noqa: F401
+        cli_classify, cli_dreams, cli_filters, cli_learning, cli_recipes)
     from deepdream_nb.apps.cli_frame import app
     return app
 
@@ -22,20 +23,21 @@ def load_app():
 def _outcome():
     "Run the command line; returns what is to be said at its end, if anything, and the exit status."
     import typer
-    from deepdream_nb.apps.cli_frame import CommandStopped
+    from deepdream_nb.apps.cli_frame import CommandStopped, harmless
+    def said(text): return harmless(" ".join(str(text).split()), *sys.argv[1:])
     from deepdream_nb.workshop.files import DeepDreamError
     try: status = load_app()(standalone_mode=False, prog_name="deepdream") or 0  # 130 for Ctrl-C, says Typer
     except CommandStopped as stop: return str(stop), 128 + stop.signum
-    except DeepDreamError as error: return str(error), 2
+    except DeepDreamError as error: return said(error), 2
     except (KeyboardInterrupt, typer.Abort): status = 130
     except MemoryError: return "out of memory; try a smaller --max-side", 2
     except BrokenPipeError: return "", 1
     except OSError as error:
         parts = (error.filename, error.strerror or error)
-        return ": ".join(str(part) for part in parts if part), 2
+        return said(": ".join(str(part) for part in parts if part)), 2
     except Exception as error:
         if not hasattr(error, "format_message"): raise  # not the command line's own: a mistake of ours
-        return error.format_message(), 2
+        return said(error.format_message()), 2
     return "interrupted" if status == 130 else "", status
 
 # %% ../../nbs/apps/cli.ipynb #27d3864a
@@ -44,5 +46,5 @@ def main():
     meet_stops("deepdream")
     message, status = _outcome()
     for late in (signal.SIGINT, signal.SIGTERM): signal.signal(late, signal.SIG_IGN)  # all is done
-    if message: print(f"deepdream: {' '.join(message.split())}", file=sys.stderr)
+    if message: print(f"deepdream: {message}", file=sys.stderr)
     sys.exit(status)

@@ -24,7 +24,7 @@ def _readable(paths):
     good = []
     for path in paths:
         try: load_image(path)
-        except ImageError as error: print(f"left out: {error}")
+        except ImageError as error: say_left_out(str(error), path)
         else: good.append(path)
     return good
 
@@ -36,8 +36,9 @@ def _say_score(network, paths):
         ways = "by a WordNet number in its name or its folder's, or by a folder that is named after a class"
         raise DeepDreamError(f"none of the {len(paths)} photos states a class of {network.name}: {ways}")
     photos = Photos(tuple(known), np.array([stated[path] for path in known]), network.classes)
-    print(f"{network.name} is right on {score(network, photos, 224)} photos of "
-          f"{len(set(photos.labels.tolist()))} classes")
+    reached, classes = score(network, photos, 224), len(set(photos.labels.tolist()))
+    tell(accuracy=reached.accuracy, photos=len(photos), classes=classes)
+    print(f"{network.name} is right on {reached} photos of {classes} classes")
     silent = list(stated.values()).count(None)
     if silent: print(f"{silent} more photos state no class of the network")
 
@@ -55,4 +56,6 @@ def classify_command(
     loaded = load_network(network, weights, top=True)
     if not loaded.classes: raise NetworkError(f"{loaded.name} has no classes")
     if path.is_dir(): return _say_score(loaded, found)
-    for name, odds in classify(loaded, found, count): print(f"{odds:6.1%}  {name}")
+    seen = classify(loaded, found, count)
+    tell(classes=[dict(name=name, probability=odds) for name, odds in seen])
+    for name, odds in seen: print(f"{odds:6.1%}  {name}")

@@ -12,18 +12,20 @@ from dataclasses import replace
 from typing import Annotated, Optional
 
 import typer
+from PIL import Image
 
 from ..workshop.files import *
 from ..workshop.film_files import *
 from ..workshop.folding import *
 from ..workshop.stops import *
+from ..workshop.trainings import *
 from ..images import *
 from ..networks import *
 from ..records import *
 from ..recipes import *
+from ..datasets import *
 from ..filters import *
 from ..filter_training import *
-from ..report_cards import *
 from ..films import *
 from .cli_frame import *
 from .folder_runs import *
@@ -31,44 +33,67 @@ from .folder_runs import *
 # %% ../../nbs/apps/cli_filters.ipynb #877fb999
 def _fast_folder(source, out, recipe, force):
     "Dream on the photos of a folder; says how many."
-    timer, target = Timer(), to_path(out or f"{source.name}.fast")
+    timer, usual = Timer(), f"{source.name}.{'+'.join(filter_words(recipe.filter))}"
     way_on = "what is finished stays" + ("" if force else ", and the same command goes on")
-    with interruptible(way_on):
-        made, there, bad = dream_photos(recipe, source, target, force)
-    for name, reason in bad.items(): print(f"left out: {name}: {reason}", file=sys.stderr)
-    print(f"{target}: {made} dreams in {timer}" + f"; {there} were there already" * bool(there))
+    output, maker = Output(out, usual, force, check=str, grows=True), recipe.load()
+    def made_in(folder): return folder, dream_photos(recipe, source, folder, force, maker=maker)
+    with interruptible(way_on): target, (made, there, bad) = output.make(made_in)
+    for name, reason in bad.items(): say_left_out(f"{name}: {reason}", name)
+    tell(folder=target, made=made, there=there, left_out=bad, seconds=timer.seconds)
+    more = f"; {there} were there already" * bool(there)
+    print(f"{quoted(target)}: {made} dreams in {timer}{more}")
+    large = [photo for photo in find_photos(source) if recipe.max_side and _longest(photo) > recipe.max_side]
+    if large: print(f"{len(large)} shrunk to {recipe.max_side} pixels; --max-side 0 keeps their sizes")
 
-def _fast_film(source, out, recipe, force):
-    "Dream on a film; says where the new one is."
-    ending = ".gif" if source.suffix.lower() == ".gif" else ".mp4"
-    timer, path = Timer(), output_path(out, f"{source.stem}.fast{ending}", force, check_film)
-    print(f"{dream_film(recipe.load(), source, path, recipe.strength, recipe.max_side or None)}  {timer}")
+# %% ../../nbs/apps/cli_filters.ipynb #f4a00001
+def _longest(photo):
+    "The longer side of a picture file, in pixels; 0 for what is none."
+    try:
+        with Image.open(photo) as picture: return max(picture.size)
+    except Exception: return 0
 
 def _fast_picture(source, out, recipe, force):
     "Dream on a picture; says how it was made."
-    timer, path = Timer(), output_path(out, f"{source.stem}.fast.png", force)
+    usual = output_name(source, filter_words(recipe.filter), "fast", ".png")
+    timer, output = Timer(), Output(out, usual, force)
     image, maker = load_image(source), recipe.load()
     timer.done(f"load {maker.name}")
     made = follow(recipe, image, maker=maker)
     timer.done("dream")
-    save_dream(made, path, overwrite=force)
-    say_made(made, path, timer, input=source)
+    say_made(made, output.save(made), timer, input=source, weights=where_it_lies(recipe.filter))
+
+# %% ../../nbs/apps/cli_filters.ipynb #f4a00002
+def _fast_film(source, out, recipe, force):
+    "Dream on a film; says where the new one is."
+    ending = ".gif" if source.suffix.lower() == ".gif" else ".mp4"
+    usual = output_name(source, filter_words(recipe.filter), "fast", ending)
+    timer, output, maker = Timer(), Output(out, usual, force, check_film), recipe.load()
+    def made(path):
+        with sole_writer(path):
+            return dream_film(maker, source, path, recipe.strength, recipe.max_side or None)
+    path = output.make(made)
+    before, after = [film_size(one) for one in (source, path)]
+    tell(path=path, width=after[1], height=after[0], seconds=timer.seconds)
+    print(f"{quoted(path)}  {after[1]}x{after[0]} pixels, {timer}")
+    if recipe.max_side and max(before) > recipe.max_side: print(size_note(before, after))
 
 # %% ../../nbs/apps/cli_filters.ipynb #50bb8a0f
 @command("cat.jpg --filter swirls --strength 0.8")
 @with_settings(FilterRecipe, defaults=True)
 def fast_command(
     photo: Annotated[Optional[str], typer.Argument(
-        help="A picture, a folder of pictures, or a film.")] = None,
+        help="A picture, a folder of pictures, or a film; with --sheet, the photo to dream on.")] = None,
     out: Annotated[Optional[str], typer.Option(
         help="Where to save a picture, a film (.mp4, .gif) or a folder; if not given, here.")] = None,
     filter: Annotated[str, typer.Option(
-        help="A filter's name or file, or a mixture such as fur=0.5,swirls=0.5.")] = "swirls",
-    named: Annotated[bool, typer.Option("--list", help="List the filters with their report cards.")] = False,
-    force: FORCE = False, **settings,
+        help="A filter's name or file, or a mixture such as fur=0.5,swirls=0.5.",
+        autocompletion=completed(filter_names))] = "swirls",
+    named: Annotated[bool, typer.Option("--list", help="List the filters.")] = False,
+    sheet: SHEET = None, force: FORCE = False, **settings,
 ):
     "Dream in one pass of a small network."
     if named: return _list_filters()
+    if sheet: return _filter_sheet(Output(sheet, "", force), load_image(photo or sample("mountains"), 640))
     if photo is None: raise FilterError("name a picture, a folder or a film, or list the filters with --list")
     source, recipe = to_path(photo), FilterRecipe(filter, **settings)
     is_film = source.suffix.lower() in FILMS and source.is_file()
@@ -76,27 +101,32 @@ def fast_command(
     make(source, out, recipe, force)
 
 # %% ../../nbs/apps/cli_filters.ipynb #c16f4365
-def _list_filters():
-    "Print the filters that come with the course, with their report cards."
-    columns = ["filter", "teacher", "F", "change", "N_eq", "ceiling", "diversity", "kept"]
-    cards = [load_filter(name).card for name in filter_names()]
-    rows = [[card["name"], card["recipe"]["network"], *_figures(card.get("report"))] for card in cards]
-    print_table([*columns, "ms at 512", "faster", "MB"], rows)
+_draws = {
+    "fur": "",
+}
 
-def _figures(report):
-    "The figures of a report card for a table; a dash where there is none."
-    if not report: return ["-"] * 9
-    card = ReportCard.read(report)
-    return [f"{card.F:.2f}", f"{card.change_ratio:.2f}", f"{card.N_eq}/{card.steps}", f"{card.ceiling:.2f}",
-            f"{card.diversity:.2f}", f"{card.least_kept:.2f}", f"{card.ms:.0f}", f"{card.faster:.0f}x",
-            f"{card.megabytes:.2f}"]
+def _list_filters():
+    "Print the filters that come with the course, from their cards alone, which takes no network."
+    cards = [read_weights(data_folder()/"filters"/f"{name}.filter")[0] for name in filter_names()]
+    rows = [[card["name"], card["recipe"]["network"], _draws.get(card["name"], "as the recipe of its name")]
+            for card in cards]
+    print_table(["filter", "learnt from", "what it draws"], rows)
+
+def _filter_sheet(output, photo):
+    "Save a sheet of what each filter makes of a photo."
+    names = filter_names()
+    save_sheet(output, [photo, *[load_filter(name)(photo) for name in names]], ["the photo", *names])
+
+# %% ../../nbs/apps/cli_filters.ipynb #f4a00003
+_LEARNT = Annotated[str, typer.Argument(
+    help="The dream to learn: a recipe's name, a JSON file, or a dreamt picture.",
+    autocompletion=completed(lambda: [*recipes]))]
 
 # %% ../../nbs/apps/cli_filters.ipynb #c3686d50
 @command("fur photos --out my.filter")
 @with_settings(FilterSettings, defaults=True)
 def train_filter_command(
-    recipe: Annotated[str, typer.Argument(
-        help="The dream to learn: a recipe's name, a JSON file, or a dreamt picture.")],
+    recipe: _LEARNT,
     photos: Annotated[str, typer.Argument(
         help="A folder of photos, or of pairs that `deepdream dataset` made.")],
     out: Annotated[str, typer.Option(help="Where to save the filter: <name>.filter.")] = "my.filter",
@@ -106,14 +136,14 @@ def train_filter_command(
     dtype: DTYPE = "float32", weights: WEIGHTS = None, force: FORCE = False, **settings,
 ):
     "Train a dream filter on your photos; stopped, it goes on where it was."
-    timer, path = Timer(), output_path(out, out, force, check=str)
+    timer, path = Timer(), Output(out, "", force, check=str).first
     kept = path.with_suffix(".steps")
     if force: shutil.rmtree(kept, ignore_errors=True)
-    chosen = dream_recipe(recipe)
-    network = network_for(chosen, weights, dtype)
-    with interruptible(f"the same command goes on from {kept}", kept):
+    network = network_for(chosen := dream_recipe(recipe), weights, dtype)
+    with interruptible(f"the same command goes on from {quoted(kept)}", kept):
         made = train_filter(chosen, photos, path, start, limit, network=network, **settings)
     last = [value for _, value in made.card["history"][-50:]]
     size, alignment = path.stat().st_size / 1e6, sum(last) / len(last)
-    print(f"{path}  {size:.2f} MB, {settings['steps']} steps, alignment {alignment:.2f}, {timer}")
+    tell(path=path, megabytes=size, steps=settings["steps"], alignment=alignment, seconds=timer.seconds)
+    print(f"{quoted(path)}  {size:.2f} MB, {settings['steps']} steps, alignment {alignment:.2f}, {timer}")
     print(f"Dream with it:  {shell_line('fast', 'photo.jpg', filter=path)}")

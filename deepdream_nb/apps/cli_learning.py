@@ -6,9 +6,11 @@
 __all__ = ['dataset', 'retrain_command', 'gan_command', 'train_gan_command', 'panels_command']
 
 # %% ../../nbs/apps/cli_learning.ipynb #0271fde2
+import json
 import shutil
 import signal
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Optional
 
 import typer
@@ -55,7 +57,11 @@ def dataset(
     settings = FolderSettings(limit=limit, upright=upright, **settings)
     with interruptible("what is finished stays, and the same command goes on"):
         with executor_for(workers.executor, workers.scheduler) as executor:
-            print(dream_folder(source, target, chosen, settings, executor, weights, network))
+            run = dream_folder(source, target, chosen, settings, executor, weights, network)
+    tell(**asdict(run))
+    print(harmless(str(run), target))
+    if run.made and settings.size:
+        print(f"cropped to {settings.size}x{settings.size}; --size 0 keeps their shapes")
 
 # %% ../../nbs/apps/cli_learning.ipynb #c31f9adf
 @command("photos --network inception_v3 --out mine.keras")
@@ -67,16 +73,18 @@ def retrain_command(
     weights: WEIGHTS = None, force: FORCE = False, **settings,
 ):
     "Retrain a network on photos of your own classes; stopped, it goes on where it was."
-    timer, path = Timer(), output_path(out, out, force, check=str)
+    timer, path = Timer(), Output(out, "", force, check=str).first
     if force: shutil.rmtree(path.with_suffix(".stages"), ignore_errors=True)
     with interruptible("the same command goes on"):
         made = retrain(network, folder, path, weights=weights, **settings)
-    for photo, reason in made.unreadable.items(): print(f"left out: {photo.parent.name}/{reason}")
+    for photo, reason in made.unreadable.items(): say_left_out(f"{photo.parent.name}/{reason}", photo)
     epochs = f"best after epoch {made.best} of {len(made.history) - 1}" if made.best else "the classes alone"
-    print(f"{path}  {len(made.classes)} classes, {epochs}, {timer}")
+    tell(path=path, classes=made.classes, epoch=made.best, seconds=timer.seconds)
+    print(f"{quoted(path)}  {len(made.classes)} classes, {epochs}, {timer}")
     test = made.photos["test"]
     if len(test):
         reached = score(load_network(str(path)), test, made.settings["size"])
+        tell(accuracy=reached.accuracy)
         print(f"right on photos kept for the test: {reached}")
     again = dict(network=path, objective=f'logit("{made.classes[0]}")')
     print(f"Dream with it:  {shell_line('dream', 'photo.jpg', **again)}")
@@ -85,16 +93,21 @@ def retrain_command(
 @command("--seed 7 --out d.png")
 @with_settings(GanRecipe, defaults=True)
 def gan_command(
-    out: Annotated[str, typer.Option(help="Where to save the picture: .png, .jpg or .webp.")] = "gan.png",
+    out: Annotated[Optional[str], typer.Option(
+        help="Where to save: .png, .jpg or .webp; if not given, here, as gan.seed7.png.")] = None,
     force: FORCE = False, **settings,
 ):
     "Draw dreams out of nothing but numbers, with a GAN."
-    timer, path = Timer(), output_path(out, out, force)
-    made = follow(GanRecipe(**settings))
-    save_dream(made, path, overwrite=force)
-    found = made.record.recipe
-    print(f"{path}  {found.count} of {found.size}x{found.size} pixels, seed {found.seed}, {timer}")
-    print(f"Make it again:  {shell_line('replay', path)}")
+    timer, recipe = Timer(), GanRecipe(**settings)
+    by = "gan" if recipe.gan in gan_names() else file_word(recipe.gan)
+    output = Output(out, output_name(by, [f"seed{recipe.seed}"], "", ".png"), force)
+    made = follow(recipe)
+    path, size = output.save(made), f"{recipe.size}x{recipe.size}"
+    again = shell_line("replay", path, weights=where_it_lies(recipe.gan))
+    tell(path=path, count=recipe.count, size=recipe.size, seed=recipe.seed, seconds=timer.seconds,
+         recipe=json.loads(recipe_text(made.record.recipe)), replay=again)
+    print(f"{quoted(path)}  {recipe.count} of {size} pixels, seed {recipe.seed}, {timer}")
+    print(f"Make it again:  {again}")
 
 # %% ../../nbs/apps/cli_learning.ipynb #8eebfb3c
 @command("dreams --out my.gan --minutes 30")
@@ -114,17 +127,17 @@ def train_gan_command(
 ):
     "Train a GAN on dreams; stopped, it goes on after the last epoch that was finished."
     timer, path = Timer(), to_path(out)
-    kept = path.with_suffix(".epochs")
+    kept, forecast.most = path.with_suffix(".epochs"), minutes and 60 * minutes
     usual = dict(critic_rate=rate, penalty=0.05 if settings.get("critic") == "own" else 0.0)
-    with interruptible(f"the same command goes on from {kept}"):
+    with interruptible(f"the same command goes on from {quoted(kept)}"):
         made = train_gan(dreams, path, limit, minutes, epochs=epochs, rate=rate, **{**usual, **settings})
-    size, card = path.stat().st_size / 1e6, made.card
-    epochs = f"{len(card['history'])} epochs of {card['pictures']} pictures"
-    print(f"{path}  {size:.2f} MB, {epochs}, {timer}; sheets: {kept}")
+    size, count = path.stat().st_size / 1e6, len(made.card["history"])
+    tell(path=path, megabytes=size, epochs=count, sheets=kept, seconds=timer.seconds)
+    print(f"{quoted(path)}  {size:.2f} MB, {count} epochs, {timer}; sheets: {quoted(kept)}")
     print(f"Draw with it:  {shell_line('gan', gan=path, count=16, seed=7)}")
 
 # %% ../../nbs/apps/cli_learning.ipynb #d9124713
-@command("--port 8870")
+@command("--port 8870", tells=False)
 def panels_command(
     ip: Annotated[str, typer.Option(
         help="The address to listen at; 0.0.0.0: whoever can reach this computer.")] = "127.0.0.1",

@@ -293,6 +293,23 @@ def executor_for(name="local", scheduler=None, workers=2):
     if name == "local" and scheduler: raise FolderError("a scheduler's address goes with --executor dask")
     with dask_executor(scheduler, workers) if name == "dask" else nullcontext() as found: yield found
 
+# %% ../../nbs/apps/folder_runs.ipynb #5c6c000d
+def _check_dreams(names, target, recipe, maker):
+    "Raise `TakenError` if the first of the dreams {photo: name} in a folder was made in another way."
+    there = [(photo, name) for photo, name in names.items() if (target/name).is_file()]
+    if not there: return
+    photo, name = there[0]
+    try: found, wanted = read_record(target/name), recipe.settled(maker, load_image(photo))
+    except DeepDreamError: return  # no dream, or no photo: what is there stays there
+    differ = [*recipe_diff(found.recipe, replace(wanted, **_same_tile(found.recipe, wanted)))]
+    if found.fingerprint not in ("", maker.fingerprint): differ.append("weights")
+    if differ: raise TakenError(f"{target} holds dreams of another recipe ({', '.join(differ)}); "
+                                "--force makes them anew")
+
+def _same_tile(found, wanted):
+    "The setting that the machine's memory decides, which makes no other dream."
+    return {"tile": found.tile} if hasattr(found, "tile") and hasattr(wanted, "tile") else {}
+
 # %% ../../nbs/apps/folder_runs.ipynb #5c6c000b
 def dream_photos(
     recipe,         # of any kind: an object, a name, a JSON file or a picture
@@ -303,19 +320,19 @@ def dream_photos(
     maker=None,     # what the recipe's `load` returns, to save the time
     progress=True,  # show a progress bar
 ):
-    "Follow a recipe on every photo of a folder; returns (made, there, {name: what is wrong with it})."
+    """Follow a recipe on the photos of a folder; returns (made, there, {name: what is wrong with it}). Raises
+    `TakenError` for a target with dreams of another recipe."""
     source, target, made, there, bad = to_path(source), to_path(target), 0, 0, {}
     if source.resolve() in (target.resolve(), *target.resolve().parents):
         raise FolderError(f"{target} lies in {source}; give the dreams a folder of their own")
     names, recipe = _pair_names(find_photos(source), source), load_recipe(recipe)
     maker = maker or recipe.load(weights)
+    if not force: _check_dreams(names, target, recipe, maker)
     with progress_bar(len(names), "photos", progress) as bar:
         for photo, name in names.items():
             bar.update()
             if (target/name).is_file() and not force: there += 1; continue
-            try: image = load_image(photo)
-            except ImageError as error: bad[name] = str(error); continue
-            make_folder((target/name).parent)
-            save_dream(follow(recipe, image, maker=maker, progress=False), target/name)
-            made += 1
+            try: dreamt = follow(recipe, load_image(photo), maker=maker, progress=False)
+            except ImageError as error: bad[name] = str(error)
+            else: made += bool(save_dream(dreamt, make_folder((target/name).parent)/Path(name).name))
     return made, there, bad
