@@ -325,7 +325,7 @@ def _stopped(folder, arguments, bar, signum=signal.SIGINT):
             if not sent and re.search(bar, seen):
                 process.send_signal(signum)
                 sent = True
-        process.wait(30)
+        process.wait()
     finally:
         process.kill()
         os.close(keyboard)

@@ -226,7 +226,7 @@ def test_missing_weights_name_the_three_ways(tmp_path):
     proxies = dict.fromkeys(("https_proxy", "http_proxy"), closed)
     environment = {**os.environ, "KERAS_HOME": str(tmp_path), "DEEPDREAM_WEIGHTS": str(tmp_path), **proxies}
     words = [*COMMAND, "layers", "nasnetmobile"]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert all(way in done.stderr for way in ("weights=", "DEEPDREAM_WEIGHTS", "internet"))
 

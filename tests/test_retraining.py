@@ -64,7 +64,7 @@ def _killed(shapes, path, when):
             assert process.poll() is None and time.monotonic() - start < 300
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
-        process.wait(60)
+        process.wait()
     finally:
         process.kill()
     assert process.returncode == -signal.SIGKILL
@@ -120,7 +120,7 @@ def test_interrupted_from_the_terminal(shapes, tmp_path):
         while not (tmp_path / "retrained.stages" / "01.keras").exists():
             assert process.poll() is None and time.monotonic() - start < 300
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate()
     finally:
         process.kill()
     assert process.returncode == 130 and "Traceback" not in error

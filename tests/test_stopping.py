@@ -33,7 +33,7 @@ def stopped(process, signum, seconds, again=None):
         process.send_signal(signum)
         if again: time.sleep(again)
         if again: process.send_signal(signum)
-        error = process.communicate(timeout=300)[1]
+        error = process.communicate()[1]
     finally: process.kill()
     return process.returncode, error
 

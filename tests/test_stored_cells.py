@@ -19,7 +19,7 @@ NEEDS = '#| pretrained\n#| slow\nload_network("vgg19").layers'
 def execute(book, folder):
     "Run a notebook in a kernel that works in a folder."
     where = {"metadata": {"path": str(folder)}}
-    NotebookClient(book, timeout=300, kernel_name="python3", resources=where).execute()
+    NotebookClient(book, timeout=None, kernel_name="python3", resources=where).execute()
 
 
 def text_of(output):

@@ -25,7 +25,7 @@ from deepdream_nb.workshop.files import DeepDreamError, FileError, sole_writer
 def side_by_side(folder, *lines):
     "Run commands at the same time; returns for each its exit status and what it said on standard error."
     running = [begin(folder, line) for line in lines]
-    errors = [process.communicate(timeout=400)[1] for process in running]
+    errors = [process.communicate()[1] for process in running]
     return [(process.returncode, error) for process, error in zip(running, errors)]
 
 
@@ -116,7 +116,7 @@ def test_two_processes_fill_one_cache_of_channels(tmp_path):
     running = [subprocess.Popen(line, env=environment, **pipes) for _ in range(2)]
     for process in running: assert process.stdout.readline() == "ready\n"
     for process in running: print(file=process.stdin, flush=True)
-    assert [process.communicate(timeout=400)[1] for process in running] == ["", ""]
+    assert [process.communicate()[1] for process in running] == ["", ""]
     assert [process.returncode for process in running] == [0, 0] and not half_written(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["0-32.jpg", "1-32.jpg"]
 
