@@ -131,7 +131,8 @@ def test_no_name_of_a_file_runs_anything(deepdream, tmp_path):
     name = "photo $(touch x);touch y;`touch z`.jpg"
     (tmp_path / "cat.jpg").rename(tmp_path / name)
     said = [deepdream(*line) for line in (
-        ("dream", name, *QUICK), ("replay", name), ("dream", f"no {name}"), ("dream", name, "--recipe", name))]
+        ("dream", name, *QUICK), ("replay", name), ("dream", f"no {name}"),
+        ("dream", name, "--recipe", name))]
     lines = "".join(done.stdout + done.stderr for done in said).splitlines()
     before = sorted(os.listdir(tmp_path))
     for line in lines:

@@ -102,13 +102,16 @@ def fast_command(
 
 # %% ../../nbs/apps/cli_filters.ipynb #c16f4365
 _draws = {
-    "fur": "",
+    "fur": "dark roundels with fine hairs",
+    "natural-dreams": "scales in slanting rows",
+    "swirls": "woodcut strokes with dark eyes",
+    "vgg-eyes": "dark eyes in bright rings",
 }
 
 def _list_filters():
     "Print the filters that come with the course, from their cards alone, which takes no network."
     cards = [read_weights(data_folder()/"filters"/f"{name}.filter")[0] for name in filter_names()]
-    rows = [[card["name"], card["recipe"]["network"], _draws.get(card["name"], "as the recipe of its name")]
+    rows = [[card["name"], card["recipe"]["network"], _draws.get(card["name"], "what its teacher draws")]
             for card in cards]
     print_table(["filter", "learnt from", "what it draws"], rows)
 

@@ -12,6 +12,7 @@ __all__ = ['app', 'WEIGHTS', 'FORCE', 'OUT', 'DTYPE', 'RECIPE', 'SHEET', 'foreca
 import functools
 import inspect
 import json
+import os
 import re
 import shlex
 import shutil
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+from PIL import Image, ImageDraw, ImageFont
 
 from ..workshop.files import *
 from ..workshop.stops import *
@@ -185,7 +187,7 @@ class Output:
     def names(self):
         "The path, and if it may be another one: cat.heads.png, cat.heads.2.png, cat.heads.3.png ..."
         yield self.first
-        stem, suffix = self.first.stem, self.first.suffix
+        stem, suffix = (self.first.name, "") if self.grows else (self.first.stem, self.first.suffix)
         if self.is_free: yield from (self.first.with_name(f"{stem}.{number}{suffix}") for number in count(2))
 
     make, save = _make, _save
@@ -220,7 +222,7 @@ def quoted(path):
 # %% ../../nbs/apps/cli_frame.ipynb #f1a00005
 def _say_beside_bars(text):
     from tqdm.auto import tqdm
-    tqdm.write(text, file=sys.stderr)
+    if os.environ.get("TQDM_DISABLE", "") in ("", "0"): tqdm.write(text, file=sys.stderr)
 
 forecast = Forecast(_say_beside_bars)  # of the command under way
 
@@ -318,9 +320,16 @@ def print_table(columns, rows):
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 # %% ../../nbs/apps/cli_frame.ipynb #f1a00018
-def save_sheet(output, images, titles):
-    "Save images with their names under them, four in a row, at an `Output`; say where."
-    image = load_image(show(*images, titles=titles, columns=min(4, len(images)), width=400, quality=92).data)
-    path = output.make(lambda path: save_image(image, path, overwrite=output.force))
-    tell(path=path, names=titles)
-    print(f"{quoted(path)}  {image.shape[1]}x{image.shape[0]} pixels")
+def save_sheet(output, images, names, width=400, gap=16):
+    "Save images of one shape at an `Output`, each with its name under it, and say where."
+    columns, high = 3 if len(images) < 10 else 4, round(width * images[0].shape[0] / images[0].shape[1])
+    rows, across, down = -(-len(images) // columns), width + gap, high + gap + 24
+    sheet = Image.new("RGB", (columns * across + gap, rows * down + gap), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(20)
+    for place, (image, name) in enumerate(zip(images, names)):
+        x, y = gap + place % columns * across, gap + place // columns * down
+        sheet.paste(to_picture(image).resize((width, high), Image.Resampling.LANCZOS), (x, y))
+        draw.text((x + width / 2, y + high + 4), name, "black", font, anchor="ma")
+    path = output.make(lambda path: save_image(load_image(sheet), path, overwrite=output.force))
+    tell(path=path, names=names)
+    print(f"{quoted(path)}  {sheet.width}x{sheet.height} pixels")

@@ -39,7 +39,20 @@ def layers(
         for one in (loaded.layers if every else main_layers(loaded))])
 
 # %% ../../nbs/apps/cli_recipes.ipynb #f2a00005
-_draws = {name: "?" for name in recipes}
+_draws = {
+    "default": "animals, wherever there is room for one", "heads": "heads of dogs and other animals",
+    "jungle": "spotted animals and undergrowth", "houses": "houses, walls and terraces",
+    "castle": "towers and walls of castles", "weave": "a weave of lines",
+    "cells": "cells with ribs, like those of a leaf", "feathers": "fans of feathers",
+    "shells": "scallop shells", "facets": "facets, as of folded paper", "braids": "braids and ropes",
+    "ferns": "fern fronds", "brush": "strokes of a brush", "glaze": "the cracks of a glaze",
+    "terriers": "faces of terriers", "fur": "faces of shaggy dogs", "eyes": "eyes in circles of fur",
+    "stripes": "dark dots and short stripes", "swirls": "eyes in swirls",
+    "vgg-eyes": "eyes in bright rings", "vgg-wolves": "faces of wolves", "vgg-beasts": "beasts with scales",
+    "inception-classic": "studded shells, with an eye here and there",
+    "inception-spirals": "spirals, scales and birds", "natural-dreams": "studded shells, fine ones",
+    "inception-dogs": "a crowd of dogs' faces",
+}
 
 # %% ../../nbs/apps/cli_recipes.ipynb #f2a00006
 def _recipe_sheet(output, photo):

@@ -188,7 +188,7 @@ def progress_bar(total, title, shown=True, done=0, costs=None):
     TQDM_DISABLE. `costs`: what each step costs in comparison, if not all cost the same."""
     silent = not shown or os.environ.get("TQDM_DISABLE", "") not in ("", "0")
     bar = _Bar(total=total, initial=done, desc=title, unit="step", disable=silent or None, leave=False)
-    if total and not silent: bar.work = [0, *accumulate(costs or [1] * total)]
+    if total and shown: bar.work = [0, *accumulate(costs or [1] * total)]
     return bar
 
 # %% ../../nbs/workshop/files.ipynb #f00128
