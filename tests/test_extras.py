@@ -1,6 +1,7 @@
 """The base install alone: what it can do, and what is said where an extra is missing."""
 import subprocess
 import sys
+from textwrap import dedent
 
 import pytest
 
@@ -39,6 +40,50 @@ def test_package_is_imported_quickly():
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True)
     count, has_numpy = done.stdout.split()
     assert int(count) < 150 and has_numpy == "False"
+
+
+# Each in a process of its own, since what was imported before counts.
+MAIN_NAMES = {
+    "the main names load what they need": """
+        from deepdream_nb import load_image, sample, show
+        assert load_image(sample("cat")).shape[2] == 3 and "deepdream_nb.recipes" not in sys.modules""",
+    "recipes are a dictionary": """
+        from deepdream_nb import recipes
+        import deepdream_nb.recipes
+        from deepdream_nb.recipes import make_dream
+        assert deepdream_nb.recipes is recipes and make_dream is deepdream_nb.make_dream""",
+    "recipes are a dictionary after their module": """
+        import deepdream_nb.filters, deepdream_nb.recipes
+        from deepdream_nb import recipes
+        module = {}
+        exec("from deepdream_nb.recipes import *", module)
+        assert deepdream_nb.recipes is recipes is module["recipes"] and callable(module["make_dream"])""",
+    "the star brings the main names": """
+        from deepdream_nb import *
+        import deepdream_nb
+        found = {name for name in globals() if not name.startswith("_")} - {"sys", "Block", "deepdream_nb"}
+        assert found == {*deepdream_nb.__all__} <= {*dir(deepdream_nb)}
+        for name, module in deepdream_nb._homes.items():
+            assert name in sys.modules[f"deepdream_nb.{module}"].__all__, name
+        assert type(recipes["default"]) is Recipe""",
+    "modules that share no main name are modules": """
+        from deepdream_nb import style, apps
+        assert callable(style.stylize) and apps.__name__ == "deepdream_nb.apps"
+        import deepdream_nb
+        assert not hasattr(deepdream_nb, "photo")""",
+    "a misspelt name gets a hint": """
+        import deepdream_nb
+        for line in ("from deepdream_nb import load_imag", "deepdream_nb.load_imag"):
+            try: exec(line)
+            except (ImportError, AttributeError) as error: assert "did you mean load_image" in str(error)
+            else: assert False, line""",
+}
+
+
+@pytest.mark.parametrize("script", MAIN_NAMES.values(), ids=MAIN_NAMES)
+def test_from_deepdream_nb_import(base, script):
+    done = base(script=f"{dedent(script)}\nassert 'tensorflow' not in sys.modules")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_command_is_imported_without_tensorflow(base):
