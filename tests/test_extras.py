@@ -7,7 +7,7 @@ import pytest
 
 from deepdream_nb.images import load_image, sample, save_image
 
-EXTRAS = """anywidget voila imageio imageio_ffmpeg imagehash kagglehub distributed
+EXTRAS = """pillow_heif anywidget voila imageio imageio_ffmpeg imagehash kagglehub distributed
     tf2onnx onnx onnxruntime ai_edge_litert""".split()  # requests and urllib3 come with TensorFlow, too
 BLOCK = f"""
 import sys
@@ -109,6 +109,16 @@ def test_a_missing_extra_is_named_in_one_sentence(base, package, extra, argument
     done = base(*arguments)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert done.stderr.endswith(f"this needs {package}: pip install 'deepdream_nb[{extra}]'\n")
+
+
+def test_a_heic_photo_is_told_from_what_is_no_picture(base, tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (tmp_path / "photos" / "IMG_2.heic").write_bytes((tmp_path / "IMG_1.HEIC").read_bytes())
+    done = base("fast", "IMG_1.HEIC")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "IMG_1.HEIC is HEIC" in done.stderr and "pip install 'deepdream_nb[phone]'" in done.stderr
+    done = base("fast", "photos", "--max-side", 64)
+    assert done.returncode == 0 and "left out: IMG_2" in done.stderr and "2 dreams" in done.stdout
 
 
 SCRIPTS = {

@@ -144,7 +144,7 @@ def dream_command(
 ):
     "Dream on a photo and save the picture with its recipe inside."
     timer, path = Timer(), output_path(out, f"{Path(photo).stem}.dream.png", force)
-    image, pictures = load_image(photo), _guide_pictures(guides.guide, guides.guide_mask)
+    (image, alpha), pictures = load_with_alpha(photo), _guide_pictures(guides.guide, guides.guide_mask)
     part = path.with_name(f"{path.name}.part")
     if resume and part.is_file() and not choice.recipe:
         choice = replace(choice, recipe=read_checkpoint(part)[0].recipe)
@@ -154,7 +154,7 @@ def dream_command(
     timer.done(f"load {recipe.network}")
     with interruptible("the same command with --resume goes on", part), stoppable():
         made = make_dream(image, recipe, network=network, pictures=pictures, checkpoint=part, resume=resume)
-        _keep(made, path, part, force)
+        _keep(replace(made, alpha=alpha), path, part, force)
     timer.done("dream")
     say_made(made, path, timer, input=photo, **_replayed_with(guides, warm_start))
 
@@ -223,11 +223,11 @@ def style_command(
 ):
     "Paint a photo in the style of one or more pictures."
     timer, path = Timer(), output_path(out, f"{Path(photo).stem}.style.png", force)
-    image, pictures = load_image(photo), [load_image(one) for one in styles]
+    (image, alpha), pictures = load_with_alpha(photo), [load_image(one) for one in styles]
     settings["objective"] = settings["objective"] or shares.objective(settings["network"], len(pictures))
     if dtype: settings["dtype"] = resolve_dtype(dtype)
     made = make_style(image, pictures, StyleRecipe(**settings), weights)
-    save_dream(made, path, overwrite=force)
+    save_dream(replace(made, alpha=alpha), path, overwrite=force)
     say_made(made, path, timer, input=photo, style=styles)
 
 # %% ../../nbs/apps/cli_dreams.ipynb #f933153d

@@ -47,11 +47,11 @@ def _fast_film(source, out, recipe, force):
 def _fast_picture(source, out, recipe, force):
     "Dream on a picture; says how it was made."
     timer, path = Timer(), output_path(out, f"{source.stem}.fast.png", force)
-    image, maker = load_image(source), recipe.load()
+    (image, alpha), maker = load_with_alpha(source), recipe.load()
     timer.done(f"load {maker.name}")
     made = follow(recipe, image, maker=maker)
     timer.done("dream")
-    save_dream(made, path, overwrite=force)
+    save_dream(replace(made, alpha=alpha), path, overwrite=force)
     say_made(made, path, timer, input=source)
 
 # %% ../../nbs/apps/cli_filters.ipynb #50bb8a0f

@@ -313,9 +313,9 @@ def dream_photos(
         for photo, name in names.items():
             bar.update()
             if (target/name).is_file() and not force: there += 1; continue
-            try: image = load_image(photo)
+            try: image, alpha = load_with_alpha(photo)
             except ImageError as error: bad[name] = str(error); continue
-            make_folder((target/name).parent)
-            save_dream(follow(recipe, image, maker=maker, progress=False), target/name)
+            dreamt = follow(recipe, image, maker=maker, progress=False)
+            save_dream(replace(dreamt, alpha=alpha), make_folder((target/name).parent)/Path(name).name)
             made += 1
     return made, there, bad
