@@ -191,10 +191,10 @@ def _is_whole(fingerprint, photo, size, versions, pictures):
 # %% ../nbs/06a_records.ipynb #68d1b469
 @dataclass(frozen=True)
 class Dream:
-    "An image with the record of how it was made."
+    "An image with the record of how it was made, and with the opacity of its photo."
     image: np.ndarray  # (H, W, 3) in [0, 1]
     record: Record
-    alpha: np.ndarray = None  # the opacity (H, W) of the photo, where one sees through it
+    alpha: np.ndarray = None  # (h, w) in [0, 1], of any size; None: opaque everywhere
     def __repr__(self):
         height, width = self.image.shape[:2]
         return f"Dream {width}x{height} by {self.record.recipe.title}"
@@ -215,7 +215,7 @@ def record_of(recipe, maker, photo, pictures={}):
 
 # %% ../nbs/06a_records.ipynb #07a00014
 def save_dream(dream, path, overwrite=True):
-    "Save a `Dream` as PNG, JPEG or WebP with its record inside, see-through where its photo is; its path."
+    "Save a `Dream` as PNG, JPEG or WebP with its record inside and its opacity; returns the path."
     return save_image(dream.image, path, record_text(dream.record), overwrite, alpha=dream.alpha)
 
 # %% ../nbs/06a_records.ipynb #386fb1da
