@@ -257,6 +257,7 @@ class FilterRecipe(AnyRecipe):
         "swirls", "A filter's name or file, or a mixture such as fur=0.5,swirls=0.5", most=500)
     strength: float = setting(1.0, "Of the change: 1 is the teacher's", 0, 3, slider=(0, 3, 0.1))
     max_side: int = setting(1024, **SIDE_SETTING)
+    title = property(lambda self: f"filter {self.filter}")
     def load(self, weights=None): return load_filter(weights or self.filter)
     def settled(self, maker, photo):
         names = [to_path(part).name for part in self.filter.split(",")]  # of a file, without its folders

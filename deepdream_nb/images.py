@@ -4,13 +4,12 @@
 
 # %% auto #0
 __all__ = ['picture_endings', 'data_folder', 'sample', 'ImageError', 'check_image', 'to_picture', 'resize', 'fit', 'load_image',
-           'load_pictures', 'show', 'figure_jpeg', 'compare', 'jpeg', 'match_colors', 'picture_sheet', 'check_suffix',
-           'save_image', 'read_note', 'image_hash']
+           'load_with_alpha', 'load_pictures', 'show', 'figure_jpeg', 'compare', 'jpeg', 'match_colors',
+           'picture_sheet', 'check_suffix', 'save_image', 'read_note', 'image_hash']
 
 # %% ../nbs/01_images.ipynb #dd7964eb
 import hashlib
 import io
-import struct
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from .workshop.files import *
+from .workshop.picture_files import *
 
 # %% ../nbs/01_images.ipynb #5d666323
 def data_folder():
@@ -49,18 +49,14 @@ def _open(source):
     elif isinstance(source, bytes):
         if not source: raise ImageError("the picture is empty")
         source = io.BytesIO(source)
-    return Image.open(source)
-
-# %% ../nbs/01_images.ipynb #e8edd1c8
-def _exif(picture):
-    "The EXIF data of a Pillow picture; none if they are damaged, which is no reason to refuse the picture."
-    try: return picture.getexif()
-    except (SyntaxError, ValueError, TypeError, KeyError, OSError, struct.error): return {}
+    return open_picture(source)
 
 # %% ../nbs/01_images.ipynb #e5dd08d4
 _faults = {  # what an error says of a picture
     Image.DecompressionBombError:
         f"claims more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; scale it down first",
+    HeicError: "is HEIC, the format of a phone; to read it: pip install 'deepdream_nb[phone]'; or export it "
+        "as JPEG, which an iPhone saves from now on after Settings, Camera, Formats, Most Compatible",
     Image.UnidentifiedImageError: "is not a picture that Pillow knows",
     PermissionError: "may not be read (permission denied)",
     MemoryError: "is too large for the memory that is free; scale it down first",
@@ -76,7 +72,7 @@ def _decode(source, use=lambda picture: picture, upright=True):
             if picture.format == "EPS":
                 raise ImageError(f"{name} is EPS, a program that would have to be run; save it as PNG")
             picture.load()
-            return use(ImageOps.exif_transpose(picture) if upright and _exif(picture) else picture), name
+            return use(ImageOps.exif_transpose(picture) if upright and exif_of(picture) else picture), name
     except ImageError: raise
     except Exception as error:
         fault = next((said for kind, said in _faults.items() if isinstance(error, kind)), None)
@@ -99,7 +95,7 @@ def _flatten(picture, background="white"):
         grey = np.asarray(picture).astype("float32")
         if picture.mode.startswith("I"): grey = grey / (65535 if grey.max() <= 65535 else 2**31 - 1)
         return np.repeat(grey[..., None], 3, axis=-1)
-    if "A" in picture.getbands() or "transparency" in picture.info:
+    if opacity(picture) is not None:
         picture = picture.convert("RGBA")
         try: ground = Image.new("RGBA", picture.size, background)
         except ValueError: raise ImageError(f"there is no colour {background!r}") from None
@@ -108,7 +104,7 @@ def _flatten(picture, background="white"):
 
 # %% ../nbs/01_images.ipynb #2106b0f6
 def _from_array(array):
-    "RGB floats in [0, 1] of an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)."
+    "RGB floats in [0, 1] of an array (H, W) or (H, W, 1, 3 or 4); and, of the last, the opacity (H, W)."
     array = np.asarray(array)
     if array.ndim == 2: array = array[..., None]
     if array.ndim != 3 or array.shape[-1] not in (1, 3, 4):
@@ -117,9 +113,10 @@ def _from_array(array):
     elif np.issubdtype(array.dtype, np.integer): array = array / np.float32(np.iinfo(array.dtype).max)
     elif not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"an image array holds numbers, not {array.dtype}")
-    array = array.astype("float32")
-    if array.shape[-1] == 4: array = array[..., :3] * array[..., 3:] + 1 - array[..., 3:]  # on white
-    return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array
+    array, alpha = array.astype("float32"), None
+    if array.shape[-1] == 4:
+        array, alpha = array[..., :3] * array[..., 3:] + 1 - array[..., 3:], array[..., 3]  # on white
+    return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array, alpha
 
 # %% ../nbs/01_images.ipynb #7882b78d
 def check_image(image, name="the image"):
@@ -136,9 +133,13 @@ def check_image(image, name="the image"):
     return np.clip(image, 0, 1).astype("float32", copy=False)
 
 # %% ../nbs/01_images.ipynb #c784f5fd
-def to_picture(image):
-    "A Pillow picture, 8 bits a channel, of an image (H, W, 3) in [0, 1]."
-    return Image.fromarray((np.clip(image, 0, 1) * 255 + 0.5).astype("uint8"))
+def to_picture(image, alpha=None):
+    "A Pillow picture, 8 bits a channel, of an image (H, W, 3) in [0, 1], with an opacity (H, W) of any size."
+    def to_bytes(values): return (np.clip(values, 0, 1) * 255 + 0.5).astype("uint8")
+    picture = Image.fromarray(to_bytes(image))
+    if alpha is not None:
+        picture.putalpha(Image.fromarray(to_bytes(resize(alpha[..., None], image.shape[:2])[..., 0])))
+    return picture
 
 # %% ../nbs/01_images.ipynb #16a359ad
 def resize(image, size):
@@ -171,15 +172,22 @@ def load_image(
     upright=True,        # turn it as its EXIF data say; False where these are known to be wrong
 ):
     "An image as float32 RGB in [0, 1], shape (H, W, 3), upright; raises `ImageError` for what is no picture."
+    return fit(load_with_alpha(source, background, upright)[0], max_side)
+
+# %% ../nbs/01_images.ipynb #82479717
+def load_with_alpha(source, background="white", upright=True):
+    "An image as `load_image` makes it, and its opacity (H, W) in [0, 1]; None where nothing shows through."
     name = "the image"
-    if isinstance(source, np.ndarray): image = _from_array(source)
+    if isinstance(source, np.ndarray): image, alpha = _from_array(source)
     elif isinstance(source, (str, Path, bytes, Image.Image)) or hasattr(source, "read"):
-        image, name = _decode(source, lambda picture: _flatten(picture, background), upright)
+        def both(picture): return _flatten(picture, background), opacity(picture)
+        (image, alpha), name = _decode(source, both, upright)
     else: raise ImageError(f"cannot make an image of a {type(source).__name__}")
-    return fit(check_image(image, name), max_side)
+    return check_image(image, name), None if alpha is None or alpha.min() >= 1 else alpha
 
 # %% ../nbs/01_images.ipynb #27253600
-picture_endings = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+picture_endings = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff",
+                    ".avif", ".heic", ".heif")
 
 # %% ../nbs/01_images.ipynb #fd17078b
 _longest_side = 1024  # of a picture that serves as a guide, in pixels
@@ -204,11 +212,13 @@ def show(
     titles=None,       # one text for each image
     columns=None,      # images in a row; all in one row if not given
     width=320,         # of each image, in pixels of the figure
-    quality=66,        # of the JPEG, from 1 to 95; galleries can do with less
+    quality=82,        # of the JPEG, from 1 to 95; galleries can do with less
 ):
-    "Show images in a grid, as one small JPEG (`IPython.display.Image`)."
+    "Show images in a grid: below a notebook's cell; from a script as a new JPEG file, whose path is printed."
+    data = _grid_jpeg(images, titles, columns, width, quality)
+    if not below_a_cell(): return print(f"shown in {write_new('show.jpg', data).resolve()}")
     from IPython.display import Image as Figure
-    return Figure(data=_grid_jpeg(images, titles, columns, width, quality), format="jpeg")
+    return Figure(data=data, format="jpeg")
 
 # %% ../nbs/01_images.ipynb #02829af4
 def _grid_jpeg(images, titles, columns, width, quality, dpi=100):
@@ -229,7 +239,7 @@ def _grid_jpeg(images, titles, columns, width, quality, dpi=100):
     return figure_jpeg(figure, quality)
 
 # %% ../nbs/01_images.ipynb #2f961b4f
-def figure_jpeg(figure, quality=66):
+def figure_jpeg(figure, quality=82):
     "The bytes of a matplotlib figure as JPEG: about a tenth of what PNG takes for photos."
     buffer = io.BytesIO()
     figure.savefig(buffer, format="jpeg", pil_kwargs=dict(quality=quality, optimize=True))
@@ -293,15 +303,17 @@ def save_image(
     note=None,       # a text to keep inside the file, see `read_note`
     overwrite=True,  # False: raise `FileError` if the file is there
     quality=92,      # of JPEG and WebP, 1 to 100
+    alpha=None,      # the opacity (H, W) in [0, 1], of any size; in JPEG, which has none, it lies on white
 ):
     "Save an image, 8 bits a channel, atomically; returns the path. Raises `ImageError` or `FileError`."
     format, path = check_suffix(path), to_path(path)
     image = check_image(image)
     if image.ndim != 3: raise ImageError(f"save_image takes one image, not a batch of shape {image.shape}")
-    buffer = io.BytesIO()
+    buffer, picture = io.BytesIO(), to_picture(image, alpha)
+    if format == "JPEG" and alpha is not None: picture = to_picture(load_image(picture))
     try:
         options = _note_options(note, format) if note else {}
-        to_picture(image).save(buffer, format, quality=quality, **options)
+        picture.save(buffer, format, quality=quality, **options)
     except (OSError, ValueError) as error:
         raise ImageError(f"cannot save {path.name} as {format}: {error}") from None
     write_atomically(path, buffer.getvalue(), overwrite)
@@ -315,7 +327,7 @@ def read_note(source):
 def _note_in(picture):
     "The note in a Pillow picture, or None."
     if isinstance(kept := picture.info.get("deepdream"), str): return kept  # where older PNG files have it
-    note = _exif(picture).get(_description)
+    note = exif_of(picture).get(_description)
     if not isinstance(note, str): return None
     try: return note.encode("latin-1").decode("utf-8")  # Pillow reads the bytes as Latin-1
     except ValueError: return note  # another program's

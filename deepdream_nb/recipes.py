@@ -55,6 +55,7 @@ class Recipe(AnyRecipe, DreamSettings):
         super().__post_init__()
         check_tile(self.tile, RecipeError)
         if self.objective: parse(self.objective)
+    title = property(lambda self: f"{_name_of(self) or self.objective} on {self.network}")
     def load(self, weights=None): return network_for(self, weights)
     fitted, settled = _fitted, _settled
     def make(self, maker, photo, pictures={}, progress=True, callback=None, start=None):
@@ -115,6 +116,12 @@ recipes |= {  # larger networks, whose weights are downloaded
     "inception-dogs": Recipe("inception_v3", 'channels("mixed5", 0, 191)', **_inception),
 }
 
+# %% ../nbs/07_recipes.ipynb #07a00044
+def _name_of(recipe):
+    "The name of a recipe, also after it was settled; None if it has none."
+    def settled(one): return replace(one, tile=recipe.tile, octaves=one.octaves or recipe.octaves)
+    return next((name for name, one in recipes.items() if settled(one) == recipe), None)
+
 # %% ../nbs/07_recipes.ipynb #78a6ae2e
 def load_recipe(source):
     "A recipe from a name, a JSON file, or a picture that carries one; raises `RecipeError`."
@@ -134,11 +141,12 @@ def follow(recipe, photo=None, weights=None, maker=None, pictures={}, progress=T
     """Follow a recipe of any kind on a photo (whatever `load_image` takes; None for a GAN's); returns a
     `Dream`."""
     recipe = load_recipe(recipe)
-    photo = load_image(photo) if recipe.takes_photo else None
+    photo, alpha = load_with_alpha(photo) if recipe.takes_photo else (None, None)
     maker, pictures = maker or recipe.load(weights), {name: load_pictures(one)
                                                       for name, one in pictures.items()}
     recipe = recipe.settled(maker, photo)
-    return Dream(recipe.make(maker, photo, pictures, progress), record_of(recipe, maker, photo, pictures))
+    made = recipe.make(maker, photo, pictures, progress)
+    return Dream(made, record_of(recipe, maker, photo, pictures), alpha)
 
 # %% ../nbs/07_recipes.ipynb #07a00011
 def make_dream(
@@ -153,7 +161,7 @@ def make_dream(
     resume=False,
 ):
     "Follow the recipe of a dream on a photo; returns a `Dream`. One that is stopped leaves its checkpoint."
-    recipe, photo = dream_recipe(recipe), load_image(photo)
+    recipe, (photo, alpha) = dream_recipe(recipe), load_with_alpha(photo)
     pictures = {name: load_pictures(one) for name, one in pictures.items()}
     network = network or network_for(recipe, weights)
     if resume: recipe = _tiled_as_before(recipe, checkpoint)
@@ -163,7 +171,7 @@ def make_dream(
     start = _load_checkpoint(checkpoint, record) if state and resume else None
     with _kept_at_the_end(state):
         more = dict(callback=_after_step(state, callback), start=start)
-        return Dream(recipe.make(network, photo, pictures, progress, **more), record)
+        return Dream(recipe.make(network, photo, pictures, progress, **more), record, alpha)
 
 # %% ../nbs/07_recipes.ipynb #07a00012
 def dream_recipe(source=None):
@@ -266,7 +274,8 @@ def replay(picture, photo=None, weights=None, styles=(), progress=True, pictures
     """Make a picture again from its photo (and styles, guides, masks); returns a `Replay`, raises
     `RecipeError` if they are others."""
     record, name = read_record(picture), Path(picture).name
-    photo = _checked_photo(record, photo, name)
+    (photo, alpha), (old, seen) = _checked_photo(record, photo, name), load_with_alpha(picture)
+    if seen is not None or check_suffix(picture) != "JPEG": alpha = seen  # a JPEG lies on white
     styles = {word: load_image(one) for word, one in zip(numbered("style", len(styles)), styles)}
     given = {**styles, **{word: load_pictures(one) for word, one in pictures.items()}}
     _check_pictures(name, record.pictures, given)
@@ -274,18 +283,18 @@ def replay(picture, photo=None, weights=None, styles=(), progress=True, pictures
     if record.fingerprint not in ("", maker.fingerprint):
         raise RecipeError(f"{name} was made with other weights of {maker.name}")
     again = Dream(record.recipe.make(maker, photo, given, progress),
-                  record_of(record.recipe, maker, photo, given))
-    return _replayed(again, record, load_image(picture))
+                  record_of(record.recipe, maker, photo, given), alpha)
+    return _replayed(again, record, old)
 
 # %% ../nbs/07_recipes.ipynb #07a00015
 def _checked_photo(record, photo, name):
-    """The photo that the picture of a record was made from, None if from nothing; raises `RecipeError` for
-    another."""
-    if not record.recipe.takes_photo: return None
+    """The photo that the picture of a record was made from, None if from nothing, and its opacity; raises
+    `RecipeError` for another."""
+    if not record.recipe.takes_photo: return None, None
     if photo is None: raise RecipeError(f"{name} was made from a photo; name it")
-    photo = load_image(photo)
+    photo, alpha = load_with_alpha(photo)
     # older versions kept no hash with a filter's picture
-    if record.photo in ("", image_hash(photo)): return photo
+    if record.photo in ("", image_hash(photo)): return photo, alpha
     height, width = record.photo_size
     raise RecipeError(
         f"this is not the photo that {name} was made from (that one had {width}x{height} pixels)")
@@ -306,7 +315,8 @@ def _replayed(again, record, old):
     "The comparison of a picture made again with the old one."
     if again.image.shape != old.shape:
         raise RecipeError("the picture made again has another size; was the file changed?")
-    difference = np.abs(np.asarray(to_picture(again.image), int) - np.asarray(to_picture(old), int))
+    seen = load_image(to_picture(again.image, again.alpha))
+    difference = np.abs(np.asarray(to_picture(seen), int) - np.asarray(to_picture(old), int))
     now = current_versions()
     changed = {name: (then, now.get(name)) for name, then in record.versions.items() if now.get(name) != then}
     return Replay(again, not difference.any(), float(difference.mean()), int(difference.max()), changed)

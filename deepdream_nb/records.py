@@ -47,6 +47,7 @@ def kind(name, made_by="follow"):
 class AnyRecipe:
     "What all kinds of recipes share; `kind` makes them known."
     takes_photo, error = True, RecipeError
+    title = property(lambda self: " on ".join(filter(None, (self.kind, getattr(self, "network", "")))))
     def __post_init__(self):
         check_settings(self, self.error)
         getattr(super(), "__post_init__", str)()  # and what the settings of the kind demand of each other
@@ -190,9 +191,13 @@ def _is_whole(fingerprint, photo, size, versions, pictures):
 # %% ../nbs/06a_records.ipynb #68d1b469
 @dataclass(frozen=True)
 class Dream:
-    "An image with the record of how it was made."
+    "An image with the record of how it was made, and with the opacity of its photo."
     image: np.ndarray  # (H, W, 3) in [0, 1]
     record: Record
+    alpha: np.ndarray = None  # (h, w) in [0, 1], of any size; None: opaque everywhere
+    def __repr__(self):
+        height, width = self.image.shape[:2]
+        return f"Dream {width}x{height} by {self.record.recipe.title}"
 
 # %% ../nbs/06a_records.ipynb #6a000012
 def picture_hash(picture):
@@ -210,8 +215,8 @@ def record_of(recipe, maker, photo, pictures={}):
 
 # %% ../nbs/06a_records.ipynb #07a00014
 def save_dream(dream, path, overwrite=True):
-    "Save a `Dream` as PNG, JPEG or WebP with its record inside; returns the path."
-    return save_image(dream.image, path, note=record_text(dream.record), overwrite=overwrite)
+    "Save a `Dream` as PNG, JPEG or WebP with its record inside and its opacity; returns the path."
+    return save_image(dream.image, path, record_text(dream.record), overwrite, alpha=dream.alpha)
 
 # %% ../nbs/06a_records.ipynb #386fb1da
 class Checkpoint:

@@ -274,8 +274,9 @@ def make_style(photo, styles, recipe=None, weights=None, network=None, progress=
     recipe = load_recipe(recipe or StyleRecipe())
     if not isinstance(recipe, StyleRecipe):
         raise RecipeError(f"this is the recipe of a {recipe.kind}; {recipe.made_by} follows it")
-    photo, pictures = load_image(photo), dict(zip(numbered("style", len(styles)), map(load_image, styles)))
+    photo, alpha = load_with_alpha(photo)
+    pictures = dict(zip(numbered("style", len(styles)), map(load_image, styles)))
     network = network or recipe.load(weights)
     recipe = recipe.settled(network, photo)
     return Dream(recipe.make(network, photo, pictures, progress, callback),
-                 record_of(recipe, network, photo, pictures))
+                 record_of(recipe, network, photo, pictures), alpha)

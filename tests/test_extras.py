@@ -1,12 +1,13 @@
 """The base install alone: what it can do, and what is said where an extra is missing."""
 import subprocess
 import sys
+from textwrap import dedent
 
 import pytest
 
 from deepdream_nb.images import load_image, sample, save_image
 
-EXTRAS = """anywidget voila imageio imageio_ffmpeg imagehash kagglehub distributed
+EXTRAS = """pillow_heif anywidget voila imageio imageio_ffmpeg imagehash kagglehub distributed
     tf2onnx onnx onnxruntime ai_edge_litert""".split()  # requests and urllib3 come with TensorFlow, too
 BLOCK = f"""
 import sys
@@ -41,6 +42,50 @@ def test_package_is_imported_quickly():
     assert int(count) < 150 and has_numpy == "False"
 
 
+# Each in a process of its own, since what was imported before counts.
+MAIN_NAMES = {
+    "the main names load what they need": """
+        from deepdream_nb import load_image, sample, show
+        assert load_image(sample("cat")).shape[2] == 3 and "deepdream_nb.recipes" not in sys.modules""",
+    "recipes are a dictionary": """
+        from deepdream_nb import recipes
+        import deepdream_nb.recipes
+        from deepdream_nb.recipes import make_dream
+        assert deepdream_nb.recipes is recipes and make_dream is deepdream_nb.make_dream""",
+    "recipes are a dictionary after their module": """
+        import deepdream_nb.filters, deepdream_nb.recipes
+        from deepdream_nb import recipes
+        module = {}
+        exec("from deepdream_nb.recipes import *", module)
+        assert deepdream_nb.recipes is recipes is module["recipes"] and callable(module["make_dream"])""",
+    "the star brings the main names": """
+        from deepdream_nb import *
+        import deepdream_nb
+        found = {name for name in globals() if not name.startswith("_")} - {"sys", "Block", "deepdream_nb"}
+        assert found == {*deepdream_nb.__all__} <= {*dir(deepdream_nb)}
+        for name, module in deepdream_nb._homes.items():
+            assert name in sys.modules[f"deepdream_nb.{module}"].__all__, name
+        assert type(recipes["default"]) is Recipe""",
+    "modules that share no main name are modules": """
+        from deepdream_nb import style, apps
+        assert callable(style.stylize) and apps.__name__ == "deepdream_nb.apps"
+        import deepdream_nb
+        assert not hasattr(deepdream_nb, "photo")""",
+    "a misspelt name gets a hint": """
+        import deepdream_nb
+        for line in ("from deepdream_nb import load_imag", "deepdream_nb.load_imag"):
+            try: exec(line)
+            except (ImportError, AttributeError) as error: assert "did you mean load_image" in str(error)
+            else: assert False, line""",
+}
+
+
+@pytest.mark.parametrize("script", MAIN_NAMES.values(), ids=MAIN_NAMES)
+def test_from_deepdream_nb_import(base, script):
+    done = base(script=f"{dedent(script)}\nassert 'tensorflow' not in sys.modules")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_command_is_imported_without_tensorflow(base):
     done = base(script=LOADED)
     assert done.stdout == "False\n", done.stderr
@@ -64,6 +109,16 @@ def test_a_missing_extra_is_named_in_one_sentence(base, package, extra, argument
     done = base(*arguments)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert done.stderr.endswith(f"this needs {package}: pip install 'deepdream_nb[{extra}]'\n")
+
+
+def test_a_heic_photo_is_told_from_what_is_no_picture(base, tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (tmp_path / "photos" / "IMG_2.heic").write_bytes((tmp_path / "IMG_1.HEIC").read_bytes())
+    done = base("fast", "IMG_1.HEIC")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "IMG_1.HEIC is HEIC" in done.stderr and "pip install 'deepdream_nb[phone]'" in done.stderr
+    done = base("fast", "photos", "--max-side", 64)
+    assert done.returncode == 0 and "left out: IMG_2" in done.stderr and "2 dreams" in done.stdout
 
 
 SCRIPTS = {

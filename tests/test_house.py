@@ -40,7 +40,7 @@ class Module:
         self.parts = path.relative_to(folder).with_suffix("").parts
         self.name = ".".join(self.parts)
         self.notebook = next(iter(re.findall(r"File to edit: \S*nbs/(\S+)\.ipynb", self.text)), "index")
-        lists = [one.value for one in self.tree.body if ast.unparse(one).startswith("__all__ =")]
+        lists = [one.value for one in self.tree.body if ast.unparse(one).startswith("__all__ = [")]
         self.public = ast.literal_eval(lists[0]) if lists else []
         place, number = self.notebook.split("/")[0], re.match(r"(\d\d[a-z]?)?", self.notebook)[0]
         self.floor = {"workshop": (0, ""), "apps": (2, "")}.get(place, (1, number))  # 16 before 16a before 17

@@ -1,4 +1,5 @@
 """Pictures that are damaged, hostile or written while something goes wrong."""
+import io
 import os
 import struct
 import subprocess
@@ -10,8 +11,14 @@ import pytest
 from conftest import full_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from deepdream_nb.images import ImageError, load_image, read_note, sample, save_image
+from deepdream_nb.apps.cli import load_app
+from deepdream_nb.filters import FilterRecipe
+from deepdream_nb.images import (
+    ImageError, load_image, load_pictures, load_with_alpha, read_note, sample, save_image, to_picture)
+from deepdream_nb.recipes import Recipe, follow, make_dream, replay
+from deepdream_nb.records import save_dream
 from deepdream_nb.workshop.files import FileError
 
 cat = load_image(sample("cat"), max_side=60)
@@ -89,7 +96,7 @@ def test_a_long_note_comes_back_and_a_longer_one_is_one_sentence(tmp_path, endin
 
 
 def test_a_note_is_read_from_pictures_of_the_first_edition(tmp_path):
-    from PIL import Image, PngImagePlugin
+    from PIL import PngImagePlugin
     note, picture = '{"who": "Chelsea"}', Image.open(sample("cat")).resize((9, 9))
     text = PngImagePlugin.PngInfo()
     text.add_itxt("deepdream", note)
@@ -99,3 +106,92 @@ def test_a_note_is_read_from_pictures_of_the_first_edition(tmp_path):
     exif[0x010E] = note
     for ending in ("jpg", "webp"): picture.save(tmp_path / f"old.{ending}", exif=exif, xmp=b"<x:xmpmeta/>")
     assert {read_note(path) for path in tmp_path.iterdir()} == {note}
+
+
+@pytest.mark.parametrize("ending, how", [("heic", "HEIF"), ("avif", "AVIF"), ("jpg", "JPEG")])
+def test_a_phones_photo_is_upright(tmp_path, ending, how):
+    if ending == "heic": pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it by 90 degrees, clockwise
+    path = tmp_path / f"IMG_1.{ending}"
+    to_picture(cat).rotate(90, expand=True).save(path, how, quality=95, exif=exif.tobytes())
+    for source in (path, path.read_bytes()):
+        image = load_image(source)
+        assert image.shape == cat.shape and np.abs(image - cat).mean() < 0.03
+    assert len(load_pictures(tmp_path)) == 1  # folders have their endings, too
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ImageError, match=f"^IMG_1.{ending} is damaged"): load_image(path)
+
+
+@pytest.fixture(scope="module")
+def cutout():
+    "A see-through picture of the cat, 96 pixels wide: clear at its corners, and red where nobody sees it."
+    picture = to_picture(load_image(sample("cat"), max_side=96))
+    alpha = Image.radial_gradient("L").resize(picture.size).point(lambda value: max(0, 200 - value))
+    hidden = Image.new("RGB", picture.size, "red")
+    hidden.paste(picture, mask=alpha.point(lambda value: 255 * (value > 0)))
+    hidden.putalpha(alpha)
+    return hidden
+
+
+def alpha_of(path): return np.asarray(Image.open(path).getchannel("A"))
+
+
+@pytest.mark.parametrize("command, words", {
+    "dream": ("--recipe", "terriers", "--octaves", 1, "--steps", 1, "--max-side", 64),
+    "fast": ("--max-side", 64), "style": (sample("coffee"), "--steps", 1, "--scales", 1, "--max-side", 64),
+}.items())
+def test_a_command_keeps_what_one_sees_through(tmp_path, cutout, command, words):
+    cutout.save(tmp_path / "cut.png")
+    made, styles = tmp_path / "made.png", [sample("coffee")] if command == "style" else ()
+    line = [command, tmp_path / "cut.png", *words, "--out", made]
+    load_app()([*map(str, line)], standalone_mode=False)
+    wanted = np.asarray(cutout.getchannel("A").resize(Image.open(made).size, Image.Resampling.BICUBIC), int)
+    assert np.abs(alpha_of(made) - wanted).max() <= 2 and wanted.min() == 0 and wanted.max() > 150
+    again = replay(made, cutout, styles=styles, progress=False)
+    assert again.identical
+    assert save_dream(again.dream, tmp_path / "again.png").read_bytes() == made.read_bytes()
+
+
+def test_webp_keeps_what_one_sees_through(tmp_path, cutout):
+    image, alpha = load_with_alpha(cutout)
+    path = save_image(image, tmp_path / "cut.webp", "a note", alpha=alpha)
+    assert np.array_equal(alpha_of(path), np.asarray(cutout.getchannel("A"))) and read_note(path) == "a note"
+
+
+def test_what_is_hidden_does_not_steer_a_dream(cutout, squeezenet):
+    recipe = Recipe("squeezenet", 'layer("fire3")', octaves=1, steps=2)
+    other = cutout.convert("RGB")
+    alpha = np.asarray(cutout.getchannel("A"))
+    other = Image.fromarray(np.where(alpha[..., None] > 0, np.asarray(other), 7).astype("uint8"))
+    other.putalpha(cutout.getchannel("A"))
+    made = [make_dream(picture, recipe, network=squeezenet, progress=False) for picture in (cutout, other)]
+    assert np.array_equal(made[0].image, made[1].image)
+    assert np.array_equal(made[0].alpha, alpha.astype("float32") / 255)
+    assert follow(recipe, cat, maker=squeezenet, progress=False).alpha is None
+    array = np.concatenate([cat, np.full((*cat.shape[:2], 1), 0.5, "float32")], axis=-1)
+    assert np.all(load_with_alpha(array)[1] == 0.5) and load_with_alpha(cutout.convert("RGB"))[1] is None
+
+
+def test_a_dream_says_what_it_is(squeezenet):
+    plain = Recipe("squeezenet", 'layer("fire3")', octaves=1, steps=1)
+    made = make_dream(cat, plain, network=squeezenet, progress=False)
+    assert repr(made) == 'Dream 60x40 by layer("fire3") on squeezenet'
+    made = make_dream(cat, "fur", network=squeezenet, progress=False)
+    assert repr(made) == "Dream 60x40 by fur on squeezenet"
+
+
+def test_a_jpeg_of_a_see_through_dream_lies_on_white(tmp_path, cutout):
+    made = follow(FilterRecipe("swirls"), cutout, progress=False)
+    assert repr(made) == "Dream 96x64 by filter swirls"
+    path = save_dream(made, tmp_path / "made.jpg")
+    assert load_image(path)[0, 0].min() > 0.98 > made.image[0, 0].min()
+    assert replay(path, cutout, progress=False).mean_difference < 5
+
+
+def test_show_in_a_script_saves_a_file_and_says_where(tmp_path):
+    script = "from deepdream_nb import load_image, sample, show\n" + 2 * "show(sample('cat'), width=90)\n"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    files = [tmp_path / name for name in ("show.jpg", "show.2.jpg")]
+    assert done.stdout.split("\n")[:2] == [f"shown in {path.resolve()}" for path in files], done.stderr
+    assert [Image.open(path).size[0] for path in files] == [90, 90]

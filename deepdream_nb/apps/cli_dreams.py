@@ -173,7 +173,7 @@ def dream_command(
     "Dream on a photo and save the picture with its recipe inside."
     timer, words = Timer(), _words(choice, settings, guides, warm_start)
     output = Output(out, output_name(photo, words, "dream", ".png"), force)
-    image, pictures = load_image(photo), guide_pictures(guides.guide, guides.guide_mask)
+    (image, alpha), pictures = load_with_alpha(photo), guide_pictures(guides.guide, guides.guide_mask)
     found = _unfinished(output) if resume else None
     if found and not choice.recipe:
         choice = replace(choice, recipe=read_checkpoint(_part(found))[0].recipe)
@@ -181,7 +181,7 @@ def dream_command(
     choice, settings = _with_guides(guides, choice, settings)
     recipe, network = choice.load(settings)
     timer.done(f"load {recipe.network}")
-    work = _Work(output, image, recipe, dict(network=network, pictures=pictures), resume)
+    work = _Work(output, image, alpha, recipe, dict(network=network, pictures=pictures), resume)
     made, path = work(found) if found else output.make(work)
     timer.done("dream")
     weights = choice.weights or where_it_lies(recipe.network)
@@ -205,6 +205,7 @@ class _Work:
     "Makes a dream at the path it is called with; returns it and where it was saved."
     output: Output
     photo: object
+    alpha: object
     recipe: Recipe
     more: dict  # for `make_dream`
     resume: bool
@@ -218,7 +219,7 @@ class _Work:
                 print(f"an unfinished dream is in {shown}; --resume goes on with it", file=sys.stderr)
                 raise TakenError(f"{part} is there already")
             made = make_dream(self.photo, self.recipe, checkpoint=part, resume=self.resume, **self.more)
-            saved = output.save(made, path)
+            saved = output.save(replace(made, alpha=self.alpha), path)
             part.unlink(missing_ok=True)  # nor is needed what killed runs left behind
             for written in (saved, part): remove_leftovers(path.parent, written.name)
         return made, saved
@@ -292,9 +293,10 @@ def style_command(
     "Paint a photo in the style of one or more pictures."
     timer = Timer()
     output = Output(out, output_name(photo, [*map(file_word, styles)], "style", ".png"), force)
-    image, pictures = load_image(photo), [load_image(one) for one in styles]
+    (image, alpha), pictures = load_with_alpha(photo), [load_image(one) for one in styles]
     settings["objective"] = settings["objective"] or shares.objective(settings["network"], len(pictures))
     if dtype: settings["dtype"] = resolve_dtype(dtype)
-    made = make_style(image, pictures, StyleRecipe(**settings), weights)
+    made = replace(make_style(image, pictures, StyleRecipe(**settings), weights), alpha=alpha)
     weights = weights or where_it_lies(settings["network"])
     say_made(made, output.save(made), timer, input=photo, style=styles, weights=weights)
+

@@ -45,6 +45,7 @@ def _fast_folder(source, out, recipe, force):
     large = [photo for photo in find_photos(source) if recipe.max_side and _longest(photo) > recipe.max_side]
     if large: print(f"{len(large)} shrunk to {recipe.max_side} pixels; --max-side 0 keeps their sizes")
 
+
 # %% ../../nbs/apps/cli_filters.ipynb #f4a00001
 def _longest(photo):
     "The longer side of a picture file, in pixels; 0 for what is none."
@@ -56,9 +57,9 @@ def _fast_picture(source, out, recipe, force):
     "Dream on a picture; says how it was made."
     usual = output_name(source, filter_words(recipe.filter), "fast", ".png")
     timer, output = Timer(), Output(out, usual, force)
-    image, maker = load_image(source), recipe.load()
+    (image, alpha), maker = load_with_alpha(source), recipe.load()
     timer.done(f"load {maker.name}")
-    made = follow(recipe, image, maker=maker)
+    made = replace(follow(recipe, image, maker=maker), alpha=alpha)
     timer.done("dream")
     say_made(made, output.save(made), timer, input=source, weights=where_it_lies(recipe.filter))
 

@@ -332,7 +332,7 @@ def dream_photos(
         for photo, name in names.items():
             bar.update()
             if (target/name).is_file() and not force: there += 1; continue
-            try: dreamt = follow(recipe, load_image(photo), maker=maker, progress=False)
+            try: dreamt = follow(recipe, photo, maker=maker, progress=False)
             except ImageError as error: bad[name] = str(error)
             else: made += bool(save_dream(dreamt, make_folder((target/name).parent)/Path(name).name))
     return made, there, bad

@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['DeepDreamError', 'FileError', 'TakenError', 'closest', 'extra', 'to_path', 'make_folder', 'dreams_folder',
-           'write_atomically', 'remove_leftovers', 'read_log', 'Log', 'sole_writer', 'new_folder', 'progress_bar',
-           'listening', 'Forecast']
+           'write_atomically', 'write_new', 'remove_leftovers', 'read_log', 'Log', 'sole_writer', 'new_folder',
+           'progress_bar', 'below_a_cell', 'listening', 'Forecast']
 
 # %% ../../nbs/workshop/files.ipynb #f00004
+import builtins
 import difflib
 import glob
+import itertools
 import json
 import os
 import secrets
@@ -106,6 +108,17 @@ def write_atomically(path, data, overwrite=True):
     except FileExistsError: raise TakenError(f"{path} is there already") from None
     except OSError as error: raise FileError(f"cannot write {path}: {error.strerror}") from None
 
+# %% ../../nbs/workshop/files.ipynb #f00035
+def write_new(path, data):
+    "Write bytes to `path`, or to the first free one of cat.2.jpg, cat.3.jpg ...; returns the path written."
+    path = to_path(path)
+    for number in itertools.count(1):
+        free = path.with_name(f"{path.stem}.{number}{path.suffix}") if number > 1 else path
+        try: write_atomically(free, data, overwrite=False)
+        except FileError:
+            if not free.exists(): raise
+        else: return free
+
 # %% ../../nbs/workshop/files.ipynb #70e9b701
 def remove_leftovers(folder, name="*"):
     "Remove what killed processes left half-written in a folder of the file `name`, or of any."
@@ -190,6 +203,13 @@ def progress_bar(total, title, shown=True, done=0, costs=None):
     bar = _Bar(total=total, initial=done, desc=title, unit="step", disable=silent or None, leave=False)
     if total and shown: bar.work = [0, *accumulate(costs or [1] * total)]
     return bar
+
+# %% ../../nbs/workshop/files.ipynb #f00037
+def below_a_cell():
+    "Is there a notebook's cell below which a result is shown? A script and a terminal have none."
+    if not hasattr(builtins, "__IPYTHON__"): return False
+    from IPython import get_ipython
+    return type(get_ipython()).__name__ != "TerminalInteractiveShell"
 
 # %% ../../nbs/workshop/files.ipynb #f00128
 @contextmanager
