@@ -12,7 +12,7 @@ NEXT = "print(1 + 1)"
 IMPORTS = """from deepdream_nb.networks import *
 from deepdream_nb.workshop.stored_cells import *
 
-skip_cells_without_weights()"""
+skip_flagged_cells()"""
 NEEDS = '#| pretrained\n#| slow\nload_network("vgg19").layers'
 
 
@@ -71,5 +71,5 @@ def test_flagged_lessons_begin_with_the_call():
         sources = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
         flags = ("#| pretrained", "#| photos")
         flagged = [place for place, one in enumerate(sources) if one.startswith(flags)]
-        calls = [place for place, one in enumerate(sources) if one.endswith("skip_cells_without_weights()")]
+        calls = [place for place, one in enumerate(sources) if one.endswith("skip_flagged_cells()")]
         if flagged: assert calls and calls[0] < flagged[0], path.name
