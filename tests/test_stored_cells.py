@@ -1,4 +1,7 @@
-"""Flagged cells in a real kernel, on a machine without weights and photos."""
+"""Flagged cells in a real kernel, on a machine without weights and photos; and what a reader's "Run all" leaves out."""
+import builtins
+import re
+import symtable
 from pathlib import Path
 
 import nbformat
@@ -66,10 +69,56 @@ def test_where_all_is_to_run_a_missing_weight_is_an_error(texts, monkeypatch):
     with pytest.raises(CellExecutionError, match="NameError"): texts("#| photos\nnever_defined")
 
 
-def test_flagged_lessons_begin_with_the_call():
+def test_a_test_of_the_course_and_a_slow_cell_wait_to_be_asked(texts):
+    check, slow, long = texts("#| hide\nassert never_defined", "#| slow\nnever_defined", NEEDS)
+    assert check.startswith("*Not run.* This cell is a test of the course itself; without its line `#| hide`")
+    assert slow.startswith("*Not run.* This cell needs more time") and slow.endswith(SHOWN)
+    assert "; and it needs more time than the others; without its line `#| slow`" in long
+    assert texts("#| hide\nprint('a helper')", "assert True, 'an exercise'\nprint(1)") == ["a helper\n", "1\n"]
+
+
+def notebooks():
+    "The name of each notebook with its cells of code, as text, and their flags."
     for path in sorted((Path(__file__).parents[1] / "nbs").glob("**/*.ipynb")):
         sources = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-        flags = ("#| pretrained", "#| photos")
-        flagged = [place for place, one in enumerate(sources) if one.startswith(flags)]
-        calls = [place for place, one in enumerate(sources) if one.endswith("skip_flagged_cells()")]
-        if flagged: assert calls and calls[0] < flagged[0], path.name
+        yield path.name, [(one, {*re.findall(r"(?m)^#\|\s*(\w+)", one)}) for one in sources]
+
+
+def waits(source, flags):
+    "Is a cell left out of a reader's run?"
+    return "slow" in flags or "hide" in flags and re.search(r"\bassert\b", source) is not None
+
+
+def test_flagged_lessons_begin_with_the_call():
+    for name, cells in notebooks():
+        flagged = [place for place, (source, flags) in enumerate(cells)
+                   if flags & {"pretrained", "photos"} or waits(source, flags)]
+        calls = [place for place, (source, _) in enumerate(cells) if source.endswith("skip_flagged_cells()")]
+        if flagged and name != "stored_cells.ipynb": assert calls and calls[0] < flagged[0], name
+
+
+def names_in(source):
+    "The names that a cell defines, and those that it looks up outside of its functions' own."
+    def tables(one): return [one, *(found for child in one.get_children() for found in tables(child))]
+    whole, *inner = tables(symtable.symtable(re.sub(r"(?m)^(?=[%!])", "#", source), "cell", "exec"))
+    own = [one for one in whole.get_symbols() if one.is_assigned() or one.is_imported() or one.is_namespace()]
+    used = [one for one in whole.get_symbols() if one.is_referenced()]
+    used += [one for table in inner for one in table.get_symbols() if one.is_referenced() and one.is_global()]
+    return {one.get_name() for one in own}, {one.get_name() for one in used} - {*dir(builtins)}
+
+
+def test_what_runs_needs_nothing_from_what_waits():
+    for name, cells in notebooks():
+        here, missing = set(), set()
+        for source, flags in cells:
+            own, used = names_in(source)
+            if waits(source, flags): missing |= own - here
+            else:
+                here, missing = here | own, missing - own
+                if "def borrow" in source: continue  # it defines what it uses by running another lesson's cells
+                assert not used & missing, (name, source[:60], used & missing)
+
+
+def test_no_notebook_rewrites_the_package():
+    for name, cells in notebooks():
+        assert not [source for source, _ in cells if "nbdev_export" in source], name

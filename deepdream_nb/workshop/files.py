@@ -11,9 +11,13 @@ import difflib
 import glob
 import json
 import os
+import re
 import secrets
+import shlex
 import shutil
+import sys
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -41,13 +45,22 @@ def closest(name, valid, count=4):
     return f"valid: {', '.join(valid[:12])}{' ...' if len(valid) > 12 else ''}"
 
 # %% ../../nbs/workshop/files.ipynb #f00011
+def _pip_line(name):
+    "The line for a shell that installs an extra's packages for the Python that is running."
+    nearby = os.path.relpath(sys.executable)
+    python = "python" if shutil.which("python") == sys.executable else min(nearby, sys.executable, key=len)
+    try: known = requires("deepdream_nb") or []
+    except PackageNotFoundError: known = []  # code that was copied, not installed
+    own = [line.partition(";")[0] for line in known if re.search(f"extra == .{name}.$", line)]
+    return shlex.join([python, "-m", "pip", "install", *(own or [f"deepdream_nb[{name}]"])])
+
 @contextmanager
 def extra(name):
     "Import inside what this package's extra `name` brings; raises `DeepDreamError` if it is not installed."
     try: yield
     except ModuleNotFoundError as error:
         package = (error.name or "another package").partition(".")[0]
-        raise DeepDreamError(f"this needs {package}: pip install 'deepdream_nb[{name}]'") from None
+        raise DeepDreamError(f"this needs {package}: {_pip_line(name)}") from None
 
 # %% ../../nbs/workshop/files.ipynb #49114c94
 def to_path(source):
