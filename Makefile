@@ -63,7 +63,7 @@ course: $(VENV)/ready-dev ## Copy the lessons to a folder of your own, or bring 
 lab: $(VENV)/ready-dev ## Open the course in JupyterLab: the copy that make course made, or else the notebooks themselves
 	@if test -f '$(FOLDER)/nbs/index.ipynb'; then cd '$(FOLDER)'; \
 	else echo "These are the course's own notebooks. To work in a copy of yours, which an update leaves alone: make course"; fi; \
-	exec '$(abspath $(BIN))/jupyter' lab nbs/index.ipynb
+	exec '$(abspath $(BIN))/jupyter' lab --notebook-dir . --LabApp.default_url=/lab/tree/nbs/index.ipynb
 
 EXECUTE = TQDM_DISABLE=1 DEEPDREAM_RUN_ALL=1 $(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.timeout=-1

@@ -2,13 +2,20 @@
 import builtins
 import re
 import symtable
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import checkout
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from deepdream_nb.workshop.files import FileError
+
+sys.path.append(f"{checkout}/tools")
+from course import copy_course  # noqa: E402
 
 SHOWN = "a table of layers\n"
 NEXT = "print(1 + 1)"
@@ -69,7 +76,8 @@ def test_where_all_is_to_run_a_missing_weight_is_an_error(texts, monkeypatch):
     with pytest.raises(CellExecutionError, match="NameError"): texts("#| photos\nnever_defined")
 
 
-def test_a_test_of_the_course_and_a_slow_cell_wait_to_be_asked(texts):
+def test_a_test_of_the_course_and_a_slow_cell_wait_to_be_asked(texts, tmp_path):
+    (tmp_path / "broken.ipynb").write_text('{"cells": [')
     check, slow, long = texts("#| hide\nassert never_defined", "#| slow\nnever_defined", NEEDS)
     assert check.startswith("*Not run.* This cell is a test of the course itself; without its line `#| hide`")
     assert slow.startswith("*Not run.* This cell needs more time") and slow.endswith(SHOWN)
@@ -122,3 +130,28 @@ def test_what_runs_needs_nothing_from_what_waits():
 def test_no_notebook_rewrites_the_package():
     for name, cells in notebooks():
         assert not [source for source, _ in cells if "nbdev_export" in source], name
+
+
+def test_a_copy_of_the_course_keeps_what_the_reader_changed(tmp_path):
+    source, mine, place = tmp_path / "course", tmp_path / "mine", "nbs/solutions/a.ipynb"
+    for name in ("nbs/index.ipynb", place, "data/front/a.jpg"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(f"old {name}")
+    assert copy_course(mine, source) == (["data/front/a.jpg", "nbs/index.ipynb", place], [])
+    assert copy_course(mine, source) == ([], [])
+    (mine / place).write_text("an exercise, solved")
+    (mine / "nbs/own.ipynb").write_text("the reader's")
+    for name in ("nbs/index.ipynb", place): (source / name).write_text(f"new {name}")
+    assert copy_course(mine, source) == (["nbs/index.ipynb"], [place])
+    assert copy_course(mine, source) == ([], [place])
+    assert (mine / place).read_text() == "an exercise, solved" and (mine / "nbs/own.ipynb").exists()
+    assert (mine / "nbs/index.ipynb").read_text() == "new nbs/index.ipynb"
+    with pytest.raises(FileError, match="holds something else"): copy_course(source, source)
+
+
+def test_the_links_of_a_copied_course_lead_somewhere(tmp_path):
+    copy_course(tmp_path)
+    for path in tmp_path.glob("nbs/**/*.ipynb"):
+        for cell in nbformat.read(path, 4).cells:
+            links = re.findall(r"\]\(([^)#\s:]+)[^):]*\)", cell.source) if cell.cell_type == "markdown" else []
+            for link in links: assert (path.parent / link).exists(), (path.name, link)

@@ -61,7 +61,9 @@ def _show_stored(source, lacks):
     shown = "" if lacks == ["test"] else " What it showed when the course was made:"
     display(Markdown(f"{_not_run}{'; and it '.join(map(_why, lacks))}.{shown}"))
     for notebook in sorted(Path().glob("*.ipynb")):
-        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        try: cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        except (ValueError, KeyError): continue  # a reader's file, half written or of another kind
+        for cell in cells:
             same = "".join(cell["source"]).strip() == source.strip()
             if same and cell["cell_type"] == "code": _show_again(cell["outputs"])
 
