@@ -58,7 +58,8 @@ def test_the_base_dreams(base, tmp_path):
 
 def what_to_install(extra):
     "The end of the sentence: a line for this Python that names the extra's packages, not a package index's."
-    own = [line.partition(";")[0] for line in requires("deepdream_nb") if line.endswith(f'extra == "{extra}"')]
+    needed = [line for line in requires("deepdream_nb") if line.endswith(f'extra == "{extra}"')]
+    own = [line.partition(";")[0] for line in needed]
     assert own
     return shlex.join(["-m", "pip", "install", *own]) + "\n"
 

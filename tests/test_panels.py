@@ -23,10 +23,10 @@ from conftest import chromium, has_browser
 from processes import COMMAND
 
 from deepdream_nb.apps.explorer import BoxForm, ChannelSum, LayerPick
-from deepdream_nb.apps.forms import CodeBox, ObjectiveText, command_line
+from deepdream_nb.apps.forms import CodeBox, ObjectiveText, RecipeNames, command_line
 from deepdream_nb.apps.mixer import MixerForms
 from deepdream_nb.apps.parts import StartStop, Watch
-from deepdream_nb.apps.studio import DreamForms, DreamWork, FilterForm, GuideForm, LayerChoice, RecipeNames
+from deepdream_nb.apps.studio import DreamForms, DreamWork, FilterForm, GuideForm, LayerChoice
 from deepdream_nb.filters import FilterRecipe
 from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.objectives import layer
@@ -100,7 +100,7 @@ def visit(browser, address, width=1280, **options):
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.goto(address)
-    page.wait_for_selector(".deepdream-gallery button")
+    page.locator("button:visible:text-is('Start')").wait_for()
     return page
 
 
@@ -339,7 +339,7 @@ def test_one_pass_of_a_filter(page, tmp_path):
     download.value.save_as(tmp_path / "fast.png")
     recipe = read_record(tmp_path / "fast.png").recipe
     assert (recipe.kind, recipe.filter, recipe.strength) == ("filter", "swirls", 0.8)
-    assert download.value.suggested_filename.endswith(".fast.png")
+    assert download.value.suggested_filename.endswith(".swirls.png")
     for language, text in (("Python", "recipe = FilterRecipe("),
                            ("Command", "--filter swirls --strength 0.8"), ("Recipe", '"kind": "filter"')):
         press(page, language)
@@ -364,7 +364,7 @@ def test_one_pass_of_a_filter(page, tmp_path):
 
 def test_the_recipe_is_copied(page):
     tab(page, "Dream")
-    for language, text in (("Command", "deepdream dream cat.jpg"), ("Python", "follow(recipe, photo)")):
+    for language, text in (("Command", "deepdream dream your-photo.jpg"), ("Python", "follow(recipe, photo)")):
         press(page, language)
         page.wait_for_selector(f".deepdream-copy:visible pre:has-text('{text}')")
         press(page, "Copy")
@@ -443,7 +443,7 @@ def test_styles_are_mixed(page):
     field(page, "Second style").select_option("raccoon")
     settings(page, 30, 400)
     press(page, "Command")
-    command = "deepdream style cat.jpg coffee.jpg raccoon.jpg"
+    command = "deepdream style your-content.jpg your-style.jpg your-second-style.jpg"
     page.wait_for_selector(f".deepdream-copy:visible pre:has-text('{command}')")
     press(page, "Start")
     status_is(page, "done")
@@ -572,8 +572,8 @@ def test_parts_stand_alone(squeezenet):
     assert box.picture.box == [0, 0.1, 1, 0.5]
     pick.offer(squeezenet)
     total.add(pick.layer.value, 3)
-    total.hand_over("squeezenet")
-    assert used == [("squeezenet", f'channel("{pick.layer.value}", 3)')]
+    total.hand_over("squeezenet", "a photo")
+    assert used == [("squeezenet", f'channel("{pick.layer.value}", 3)', "a photo")]
     typed, names = ObjectiveText(), RecipeNames(networks, used.append)
     names.choice.value = "fur"
     assert used[-1] == recipes["fur"]
@@ -618,9 +618,9 @@ def test_a_click_that_comes_first_says_what_it_waits_for():
     "In a process that has no TensorFlow yet."
     code = """
 from deepdream_nb.apps.page import panels
-explorer, studio, mixer, compare = panels(network="squeezenet").panels.values()
+studio, explorer, mixer, compare = panels(network="squeezenet").panels.values()
 status = studio.runner.head.status
-print(explorer.message.value, studio.message.value, sep="\\n")
+print(studio.message.value, explorer.message.value, sep="\\n")
 studio.set_state(steps=1, octaves=1, max_side=96)
 studio.start()
 print(status.value)
@@ -641,7 +641,7 @@ def test_memory_is_level():
     code = """
 from deepdream_nb.tiles import resident_memory
 from deepdream_nb.apps.page import panels
-explorer, studio, mixer, compare = panels(network="squeezenet").panels.values()
+studio, explorer, mixer, compare = panels(network="squeezenet").panels.values()
 status = studio.runner.head.status
 explorer.set_state(view="where they answer")
 def run(number):
@@ -749,7 +749,7 @@ def test_in_jupyterlab_and_its_dark_theme(browser, lab, tmp_path):
     page.locator(".deepdream-upload:visible input").first.set_input_files(tmp_path / "text.png")
     says(page, "text.png is not a picture")
     press(page, "Command")
-    page.wait_for_selector(".deepdream-copy:visible pre:has-text('deepdream dream cat.jpg')")
+    page.wait_for_selector(".deepdream-copy:visible pre:has-text('deepdream dream your-photo.jpg')")
     tab(page, "Compare")
     over = page.locator(".deepdream-picture:visible img.over").first
     page.locator(".widget-slider:visible .noUi-handle").first.press("ArrowRight")

@@ -1,4 +1,4 @@
-"""Flagged cells in a real kernel, on a machine without weights and photos; and what a reader's "Run all" leaves out."""
+"""Flagged cells in a real kernel, on a machine without weights and photos; and a reader's own copy."""
 import builtins
 import re
 import symtable
@@ -82,7 +82,8 @@ def test_a_test_of_the_course_and_a_slow_cell_wait_to_be_asked(texts, tmp_path):
     assert check.startswith("*Not run.* This cell is a test of the course itself; without its line `#| hide`")
     assert slow.startswith("*Not run.* This cell needs more time") and slow.endswith(SHOWN)
     assert "; and it needs more time than the others; without its line `#| slow`" in long
-    assert texts("#| hide\nprint('a helper')", "assert True, 'an exercise'\nprint(1)") == ["a helper\n", "1\n"]
+    free = texts("#| hide\nprint('a helper')", "assert True, 'an exercise'\nprint(1)")
+    assert free == ["a helper\n", "1\n"]
 
 
 def notebooks():
@@ -123,7 +124,7 @@ def test_what_runs_needs_nothing_from_what_waits():
             if waits(source, flags): missing |= own - here
             else:
                 here, missing = here | own, missing - own
-                if "def borrow" in source: continue  # it defines what it uses by running another lesson's cells
+                if "def borrow" in source: continue  # it runs another lesson's cells
                 assert not used & missing, (name, source[:60], used & missing)
 
 
@@ -153,5 +154,6 @@ def test_the_links_of_a_copied_course_lead_somewhere(tmp_path):
     copy_course(tmp_path)
     for path in tmp_path.glob("nbs/**/*.ipynb"):
         for cell in nbformat.read(path, 4).cells:
-            links = re.findall(r"\]\(([^)#\s:]+)[^):]*\)", cell.source) if cell.cell_type == "markdown" else []
-            for link in links: assert (path.parent / link).exists(), (path.name, link)
+            text = cell.source if cell.cell_type == "markdown" else ""
+            for link in re.findall(r"\]\(([^)#\s:]+)[^):]*\)", text):
+                assert (path.parent / link).exists(), (path.name, link)

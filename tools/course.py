@@ -12,14 +12,15 @@ from pathlib import Path
 from deepdream_nb.workshop.files import DeepDreamError, FileError, make_folder, write_atomically
 
 HERE = Path(__file__).parents[1]
-PARTS = ("nbs/*.ipynb", "nbs/*/*.ipynb", "data/front/*", "data/lessons/*", "data/panels/*")  # with what they link
+PARTS = ("nbs/*.ipynb", "nbs/*/*.ipynb", "data/front/*", "data/lessons/*", "data/panels/*")
 
 
 def known_copies(folder):
     "What was copied to a folder before: {name: hash}; raises `FileError` for a folder of something else."
     listed = folder / ".copied.json"
     if listed.exists(): return json.loads(listed.read_text(encoding="utf-8"))
-    if any(make_folder(folder).iterdir()): raise FileError(f"{folder} holds something else; name another FOLDER")
+    if any(make_folder(folder).iterdir()):
+        raise FileError(f"{folder} holds something else; name another FOLDER")
     write_atomically(listed, b"{}")
     write_atomically(folder / ".gitignore", b"*\n")  # wherever the folder is
     return {}
