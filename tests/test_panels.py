@@ -226,6 +226,38 @@ def settings(page, steps, size):
         number.press("Enter")
 
 
+def recipe_picture(page, name):
+    pictures = page.locator(".deepdream-gallery[aria-label='Recipes']:visible")
+    return pictures.locator(f"button:has(span:text-is('{name}'))")
+
+
+def test_the_page_opens_on_a_dream_and_calls_it_by_its_recipe(page):
+    assert page.locator("h1:visible").inner_text() == "Deep dreams"
+    assert page.locator("button:visible:text-is('Use its recipe')").is_disabled()  # nothing was made yet
+    recipe_picture(page, "fur").click()
+    becomes(page, "e => e.value === 'fur'", field(page, "Recipe").element_handle())
+    page.wait_for_selector(".deepdream-copy:visible pre:has-text('recipe = recipes[\"fur\"]')")
+    press(page, "Start")
+    history(page).nth(0).filter(has_text="fur").wait_for()
+    status_is(page, "done")
+    assert page.locator("a[download]:visible").get_attribute("download") == "cat.fur.png"
+    assert page.locator("button:visible:text-is('Use its recipe')").is_enabled()
+
+
+def test_a_phone_shows_the_picture_first_and_a_tall_photo_whole(browser, site, page, tmp_path):
+    tall = np.zeros((700, 300, 3), "float32")
+    save_image(tall, tmp_path / "tall.png")
+    phone = visit(browser, site[0], width=390)
+    first = phone.locator(".deepdream-picture:visible").bounding_box()
+    assert first["y"] < phone.locator("label:visible:text-is('Steps')").bounding_box()["y"]
+    phone.locator(".deepdream-upload:visible input").first.set_input_files(tmp_path / "tall.png")
+    says(phone, "tall.png is there")
+    becomes(phone, "e => e.clientHeight > 600 && e.clientHeight <= 0.75 * innerHeight + 1",
+            phone.locator(".deepdream-picture:visible").element_handle())
+    nothing_cut_off(phone)
+    phone.context.close()
+
+
 def test_layer_channel_box_and_hand_over(page):
     tab(page, "Explore layers")
     quiet(page)
@@ -268,6 +300,17 @@ def test_layer_channel_box_and_hand_over(page):
     press(page, "Dream on it")
     page.locator("button:visible:text-is('Start')").wait_for()
     assert field(page, "Objective", "textarea").input_value() == objective
+    tab(page, "Explore layers")
+    field(page, "Objective", "textarea").fill("")
+    field(page, "Objective", "textarea").press("Tab")
+    field(page, "Photo").select_option("dahlia")
+    quiet(page)
+    number = page.locator(".widget-text:visible:has(> label:text-is('Channel')) input").input_value()
+    press(page, "Dream on it")  # the channel in view, on the photo in view
+    page.locator("button:visible:text-is('Start')").wait_for()
+    becomes(page, "e => e.value === 'dahlia'", field(page, "Photo").element_handle())
+    assert field(page, "Objective", "textarea").input_value() == f'channel("block6_add", {number})'
+    field(page, "Photo").select_option("cat")
 
 
 def test_dream_preview_and_stop(page, tmp_path):
@@ -325,14 +368,14 @@ def test_one_pass_of_a_filter(page, tmp_path):
     filters.focus()
     page.keyboard.type("swirls")  # without a mouse
     becomes(page, "e => e.disabled", field(page, "Objective", "textarea").element_handle())
+    says(page, "Start keeps this picture")  # it is shown already
     handle = page.locator(".noUi-handle[aria-label='Strength']:visible")
     handle.focus()
-    for _ in range(2): handle.press("ArrowLeft")
-    numbers(page, "Strength").filter(has_text="0.80").wait_for()
     old = picture(page, "The picture")
+    for _ in range(2): handle.press("ArrowLeft")
+    changed(page, "The picture", old)  # without Start
+    numbers(page, "Strength").filter(has_text="0.80").wait_for()
     press(page, "Start")
-    changed(page, "The picture", old)
-    status_is(page, "done")
     strip.nth(0).filter(has_text="swirls, strength 0.8").wait_for()
     assert strip.count() == made + 1
     with page.expect_download() as download: page.locator("a[download]:visible").click()
@@ -364,7 +407,8 @@ def test_one_pass_of_a_filter(page, tmp_path):
 
 def test_the_recipe_is_copied(page):
     tab(page, "Dream")
-    for language, text in (("Command", "deepdream dream your-photo.jpg"), ("Python", "follow(recipe, photo)")):
+    command = "deepdream dream your-photo.jpg"
+    for language, text in (("Command", command), ("Python", "follow(recipe, photo)")):
         press(page, language)
         page.wait_for_selector(f".deepdream-copy:visible pre:has-text('{text}')")
         press(page, "Copy")
@@ -676,6 +720,18 @@ def test_only_the_page_is_served(site):
     listening = [one.laddr for one in psutil.Process(process.pid).net_connections()
                  if one.status == psutil.CONN_LISTEN]
     assert {place.ip for place in listening} == {"127.0.0.1"}
+
+
+def test_a_server_that_is_gone_is_noticed(browser, tmp_path):
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with serving([*COMMAND, "panels", "--no-browser", "--port", port], address, tmp_path) as process:
+        page = visit(browser, address)
+        for kernel in kernels(process): kernel.kill()
+        process.kill()
+        press(page, "Start")
+        says(page, "The server does not answer.")
+        page.context.close()
 
 
 @pytest.mark.parametrize("options, message", [

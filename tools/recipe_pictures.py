@@ -1,4 +1,4 @@
-"""Make the small pictures of the recipes in data/recipes, which the studio shows: `python tools/recipe_pictures.py`
+"""Make the small pictures of the recipes that the studio shows: `python tools/recipe_pictures.py`
 
 Those of VGG19 and InceptionV3 need their weights. With names, only theirs are made.
 """
@@ -12,7 +12,7 @@ from deepdream_nb.images import load_image, sample, to_picture
 from deepdream_nb.recipes import make_dream, recipes
 from deepdream_nb.workshop.files import make_folder
 
-SIZE, SIDE, PART = (120, 90), 512, (130, 60, 370, 240)  # of a picture; of the dream, and what is cut out of it
+SIDE, PART, SIZE = 512, (130, 60, 370, 240), (120, 90)  # of the dream, what is cut from it, and its size
 folder = make_folder(Path(__file__).parents[1] / "data" / "recipes")
 photo = load_image(sample("mountains"), max_side=SIDE)
 for name in sys.argv[1:] or recipes:

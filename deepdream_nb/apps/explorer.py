@@ -261,6 +261,7 @@ def _dream_on_it(explorer):
     if not explorer.controls["objective"].value.strip(): explorer.add_channel()
     explorer.sum.hand_over(explorer.layers.network.value, explorer.photo.now())
 
+# %% ../../nbs/apps/explorer.ipynb #e000190a
 def _explorer_view(explorer):
     "The page of an explorer."
     c, box, page, total = explorer.controls, explorer.box, explorer.page, explorer.sum

@@ -130,6 +130,12 @@ def _with_efforts(names):
 @lru_cache(maxsize=1)
 def _course(): return _with_efforts(_shipped)
 
+def _changes(recipe, base=None):
+    "The settings that differ from `base`, or from the default, and which filter it is: {name: value}."
+    values = {one.name: getattr(recipe, one.name) for one in fields(recipe)}
+    usual = {one.name: getattr(base, one.name, one.default) for one in fields(recipe) if one.name != "filter"}
+    return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
+
 def recipe_name(recipe):
     "What the course calls a recipe: `fur`, `fur, quick` or a filter's name; nothing for any other."
     if recipe.kind == "filter": return recipe.filter
@@ -263,12 +269,6 @@ class Filmstrip:
         with said(self.say): self.use(self.made[self.gallery.chosen].recipe)
 
 # %% ../../nbs/apps/forms.ipynb #f84a30d7
-def _changes(recipe, base=None):
-    "The settings that differ from `base`, or from the default, and which filter it is: {name: value}."
-    values = {one.name: getattr(recipe, one.name) for one in fields(recipe)}
-    usual = {one.name: getattr(base, one.name, one.default) for one in fields(recipe) if one.name != "filter"}
-    return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
-
 def _python_code(recipe, photo, pictures={}):
     "Python that follows a recipe: `photo` and `pictures` are expressions."
     kind, settings = type(recipe), ", ".join(f"{name}={value!r}" for name, value in _changes(recipe).items())
