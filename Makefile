@@ -8,7 +8,7 @@ DREAMS ?= $(or $(DEEPDREAM_DREAMS),$(HOME)/.cache/deepdream_nb)
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help dream natural-dreams test coverage sync lab notebooks readme docs bench clean
+.PHONY: help dream natural-dreams test coverage sync course lab panels notebooks readme docs bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -55,8 +55,15 @@ sync: $(VENV)/ready-dev
 		echo "Notebooks, package and README did not agree; they do now. Look at git diff, and commit."; exit 1; fi
 	@echo "Notebooks, package and README agree."
 
-lab: $(VENV)/ready-dev ## Open the course in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir nbs
+FOLDER ?= my-course
+
+course: $(VENV)/ready-dev ## Copy the lessons to a folder of your own, or bring it up to date: FOLDER=my-course
+	@$(BIN)/python tools/course.py '$(FOLDER)'
+
+lab: $(VENV)/ready-dev ## Open the course in JupyterLab: the copy that make course made, or else the notebooks themselves
+	@if test -f '$(FOLDER)/nbs/index.ipynb'; then cd '$(FOLDER)'; \
+	else echo "These are the course's own notebooks. To work in a copy of yours, which an update leaves alone: make course"; fi; \
+	exec '$(abspath $(BIN))/jupyter' lab --notebook-dir . --LabApp.default_url=/lab/tree/nbs/index.ipynb
 
 EXECUTE = TQDM_DISABLE=1 DEEPDREAM_RUN_ALL=1 $(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.timeout=-1
@@ -87,6 +94,9 @@ coverage: $(VENV)/ready-dev ## Which lines of the package no notebook and no tes
 	$(EACH_NOTEBOOK) env $(COVERAGE) run $(BIN)/nbdev_test --n_workers 0 --path
 	$(COVERAGE) run -m pytest -q -n 3 --dist loadfile tests
 	@$(COVERAGE) combine --quiet && $(COVERAGE) report
+
+panels: $(VENV)/ready $(VENV)/ready-panels ## Dream with the mouse: the panels as a page in the browser
+	@$(BIN)/deepdream panels
 
 bench: $(VENV)/ready-dev ## Measure speed on this machine (21_benchmarks)
 	@$(MAKE) --no-print-directory notebooks NOTEBOOKS=nbs/21_benchmarks.ipynb

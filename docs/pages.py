@@ -119,6 +119,20 @@ def linked(text, notebook, places):
     return "".join(part if i % 2 else with_links(part) for i, part in enumerate(parts))
 
 
+def as_cards(text):
+    "A table of lessons with their pictures as cards, and a row that names a part of the course as a heading."
+    def card(row):
+        picture, name, words = [part.strip() for part in row.strip().strip("|").split("|")[:3]]
+        if "](" not in name: return f"\n### {name.strip('*')}\n"
+        return " ".join(filter(None, ["-", picture, f"**{name}**", words]))
+
+    def cards(table):
+        rows = "\n".join(map(card, table[1].splitlines()))
+        return f'<div class="lessons" markdown>\n\n{rows}\n\n</div>\n'
+
+    return re.sub(r"(?m)^\| \| .*\n\|[-|]+\n((?:\|.*(?:\n|$))+)", cards, text)
+
+
 def write(page, text):
     "Write a page, and make the folders on its way."
     target = PAGES / page
@@ -137,26 +151,46 @@ def write_notebook(notebook, places):
     shown.process()
     shown.nb.metadata["language_info"] = {"name": "python"}  # so that code is coloured
     for cell in shown.nb.cells:
-        if cell.cell_type == "markdown": cell.source = linked(cell.source, notebook, places)
+        if cell.cell_type != "markdown": continue
+        if page.stem == "index": cell.source = as_cards(cell.source)
+        cell.source = linked(cell.source, notebook, places)
     exporter = MarkdownExporter(preprocessors=[CoalesceStreamsPreprocessor])
     resources = {"unique_key": page.stem, "output_files_dir": page.stem}
     text, more = exporter.from_notebook_node(nbformat.reads(nb2str(shown.nb), 4), resources)
     number = re.match(r"(\d\d[a-z]?)?", page.stem)[0]
     settings = {"title": f"{number} {title_of(text)}".strip()}
-    if page.stem == "index": settings = {"title": "Start", "hide": ["navigation", "toc"]}
+    if page.stem == "index": settings = {"title": "Start"}
     write(page, f"---\n{json.dumps(settings)}\n---\n\n{text}")
     for name, picture in more["outputs"].items():
         (PAGES / page.parent / name).parent.mkdir(exist_ok=True)
         (PAGES / page.parent / name).write_bytes(picture)
 
 
+def main_first(module, code):
+    "A module's public names: what most notebooks use first, errors last; `code` is {notebook: text}."
+    def place(name):
+        uses = sum(bool(re.search(rf"\b{name}\b", text)) for text in code.values())
+        found = getattr(module, name)
+        return isinstance(found, type) and issubclass(found, Exception), -uses
+
+    return sorted(module.__all__, key=place)
+
+
+def code_of(notebook):
+    cells = nbformat.read(notebook, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+
+
 def write_reference():
     "A page for each module, which MkDocs fills, and one for the command."
+    code = {notebook: code_of(notebook) for notebook in NOTEBOOKS.glob("**/[!.]*.ipynb")}
     for module, notebook in taught_modules().items():
         title = title_of(nbformat.read(notebook, as_version=4).cells[0].source)
         taught = f"From [{title}]({os.path.relpath(page_of(notebook), 'reference')})"
         imported = f"`from deepdream_nb.{module} import *`"
-        write(f"reference/{module}.md", f"# {module}\n\n{taught}: {imported}\n\n::: deepdream_nb.{module}\n")
+        names = json.dumps(main_first(import_module(f"deepdream_nb.{module}"), code))
+        what = f"::: deepdream_nb.{module}\n    options: {{members: {names}}}"
+        write(f"reference/{module}.md", f"# {module}\n\n{taught}: {imported}\n\n{what}\n")
     command = get_command(load_app())
     described = get_docs_for_click(obj=command, ctx=Context(command), name="deepdream")
     write("reference/command.md", f"---\ntitle: The command deepdream\n---\n\n{described}")
@@ -169,4 +203,4 @@ if __name__ == "__main__":
         for notebook in sorted(NOTEBOOKS.glob(f"{floor}.ipynb")): write_notebook(notebook, places)
     write_reference()
     shutil.copytree("data", PAGES / "data", ignore=shutil.ignore_patterns("*.filter", "*.md"))
-    shutil.copy("docs/site.css", PAGES)
+    for own in ("site.css", "logo.svg"): shutil.copy(Path("docs", own), PAGES)

@@ -11,7 +11,7 @@ import pytest
 
 MEGABYTE = 1_000_000
 # What may stand as a visible cell's last expression without an output: calls that return nothing.
-SILENT = {"append", "cleanup", "clear", "close", "extend", "mkdir", "rmtree", "skip_cells_without_weights",
+SILENT = {"append", "cleanup", "clear", "close", "extend", "mkdir", "rmtree", "skip_flagged_cells",
           "unlink", "update", "write_text"}
 SHOWING = {"print", "show", "display", "figure", "compare"}
 # Known breaks of each rule: the beginning of a line of the list. One that is no longer needed has to go.

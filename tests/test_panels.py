@@ -23,10 +23,10 @@ from conftest import chromium, has_browser
 from processes import COMMAND
 
 from deepdream_nb.apps.explorer import BoxForm, ChannelSum, LayerPick
-from deepdream_nb.apps.forms import CodeBox, ObjectiveText, command_line
+from deepdream_nb.apps.forms import CodeBox, ObjectiveText, RecipeNames, command_line
 from deepdream_nb.apps.mixer import MixerForms
 from deepdream_nb.apps.parts import StartStop, Watch
-from deepdream_nb.apps.studio import DreamForms, DreamWork, FilterForm, GuideForm, LayerChoice, RecipeNames
+from deepdream_nb.apps.studio import DreamForms, DreamWork, FilterForm, GuideForm, LayerChoice
 from deepdream_nb.filters import FilterRecipe
 from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.objectives import layer
@@ -100,7 +100,7 @@ def visit(browser, address, width=1280, **options):
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.goto(address)
-    page.wait_for_selector(".deepdream-gallery button")
+    page.locator("button:visible:text-is('Start')").wait_for()
     return page
 
 
@@ -226,6 +226,38 @@ def settings(page, steps, size):
         number.press("Enter")
 
 
+def recipe_picture(page, name):
+    pictures = page.locator(".deepdream-gallery[aria-label='Recipes']:visible")
+    return pictures.locator(f"button:has(span:text-is('{name}'))")
+
+
+def test_the_page_opens_on_a_dream_and_calls_it_by_its_recipe(page):
+    assert page.locator("h1:visible").inner_text() == "Deep dreams"
+    assert page.locator("button:visible:text-is('Use its recipe')").is_disabled()  # nothing was made yet
+    recipe_picture(page, "fur").click()
+    becomes(page, "e => e.value === 'fur'", field(page, "Recipe").element_handle())
+    page.wait_for_selector(".deepdream-copy:visible pre:has-text('recipe = recipes[\"fur\"]')")
+    press(page, "Start")
+    history(page).nth(0).filter(has_text="fur").wait_for()
+    status_is(page, "done")
+    assert page.locator("a[download]:visible").get_attribute("download") == "cat.fur.png"
+    assert page.locator("button:visible:text-is('Use its recipe')").is_enabled()
+
+
+def test_a_phone_shows_the_picture_first_and_a_tall_photo_whole(browser, site, page, tmp_path):
+    tall = np.zeros((700, 300, 3), "float32")
+    save_image(tall, tmp_path / "tall.png")
+    phone = visit(browser, site[0], width=390)
+    first = phone.locator(".deepdream-picture:visible").bounding_box()
+    assert first["y"] < phone.locator("label:visible:text-is('Steps')").bounding_box()["y"]
+    phone.locator(".deepdream-upload:visible input").first.set_input_files(tmp_path / "tall.png")
+    says(phone, "tall.png is there")
+    becomes(phone, "e => e.clientHeight > 600 && e.clientHeight <= 0.75 * innerHeight + 1",
+            phone.locator(".deepdream-picture:visible").element_handle())
+    nothing_cut_off(phone)
+    phone.context.close()
+
+
 def test_layer_channel_box_and_hand_over(page):
     tab(page, "Explore layers")
     quiet(page)
@@ -268,6 +300,17 @@ def test_layer_channel_box_and_hand_over(page):
     press(page, "Dream on it")
     page.locator("button:visible:text-is('Start')").wait_for()
     assert field(page, "Objective", "textarea").input_value() == objective
+    tab(page, "Explore layers")
+    field(page, "Objective", "textarea").fill("")
+    field(page, "Objective", "textarea").press("Tab")
+    field(page, "Photo").select_option("dahlia")
+    quiet(page)
+    number = page.locator(".widget-text:visible:has(> label:text-is('Channel')) input").input_value()
+    press(page, "Dream on it")  # the channel in view, on the photo in view
+    page.locator("button:visible:text-is('Start')").wait_for()
+    becomes(page, "e => e.value === 'dahlia'", field(page, "Photo").element_handle())
+    assert field(page, "Objective", "textarea").input_value() == f'channel("block6_add", {number})'
+    field(page, "Photo").select_option("cat")
 
 
 def test_dream_preview_and_stop(page, tmp_path):
@@ -325,21 +368,21 @@ def test_one_pass_of_a_filter(page, tmp_path):
     filters.focus()
     page.keyboard.type("swirls")  # without a mouse
     becomes(page, "e => e.disabled", field(page, "Objective", "textarea").element_handle())
+    says(page, "Start keeps this picture")  # it is shown already
     handle = page.locator(".noUi-handle[aria-label='Strength']:visible")
     handle.focus()
-    for _ in range(2): handle.press("ArrowLeft")
-    numbers(page, "Strength").filter(has_text="0.80").wait_for()
     old = picture(page, "The picture")
+    for _ in range(2): handle.press("ArrowLeft")
+    changed(page, "The picture", old)  # without Start
+    numbers(page, "Strength").filter(has_text="0.80").wait_for()
     press(page, "Start")
-    changed(page, "The picture", old)
-    status_is(page, "done")
     strip.nth(0).filter(has_text="swirls, strength 0.8").wait_for()
     assert strip.count() == made + 1
     with page.expect_download() as download: page.locator("a[download]:visible").click()
     download.value.save_as(tmp_path / "fast.png")
     recipe = read_record(tmp_path / "fast.png").recipe
     assert (recipe.kind, recipe.filter, recipe.strength) == ("filter", "swirls", 0.8)
-    assert download.value.suggested_filename.endswith(".fast.png")
+    assert download.value.suggested_filename.endswith(".swirls.png")
     for language, text in (("Python", "recipe = FilterRecipe("),
                            ("Command", "--filter swirls --strength 0.8"), ("Recipe", '"kind": "filter"')):
         press(page, language)
@@ -364,7 +407,8 @@ def test_one_pass_of_a_filter(page, tmp_path):
 
 def test_the_recipe_is_copied(page):
     tab(page, "Dream")
-    for language, text in (("Command", "deepdream dream cat.jpg"), ("Python", "follow(recipe, photo)")):
+    command = "deepdream dream your-photo.jpg"
+    for language, text in (("Command", command), ("Python", "follow(recipe, photo)")):
         press(page, language)
         page.wait_for_selector(f".deepdream-copy:visible pre:has-text('{text}')")
         press(page, "Copy")
@@ -443,7 +487,7 @@ def test_styles_are_mixed(page):
     field(page, "Second style").select_option("raccoon")
     settings(page, 30, 400)
     press(page, "Command")
-    command = "deepdream style cat.jpg coffee.jpg raccoon.jpg"
+    command = "deepdream style your-content.jpg your-style.jpg your-second-style.jpg"
     page.wait_for_selector(f".deepdream-copy:visible pre:has-text('{command}')")
     press(page, "Start")
     status_is(page, "done")
@@ -572,8 +616,8 @@ def test_parts_stand_alone(squeezenet):
     assert box.picture.box == [0, 0.1, 1, 0.5]
     pick.offer(squeezenet)
     total.add(pick.layer.value, 3)
-    total.hand_over("squeezenet")
-    assert used == [("squeezenet", f'channel("{pick.layer.value}", 3)')]
+    total.hand_over("squeezenet", "a photo")
+    assert used == [("squeezenet", f'channel("{pick.layer.value}", 3)', "a photo")]
     typed, names = ObjectiveText(), RecipeNames(networks, used.append)
     names.choice.value = "fur"
     assert used[-1] == recipes["fur"]
@@ -618,9 +662,9 @@ def test_a_click_that_comes_first_says_what_it_waits_for():
     "In a process that has no TensorFlow yet."
     code = """
 from deepdream_nb.apps.page import panels
-explorer, studio, mixer, compare = panels(network="squeezenet").panels.values()
+studio, explorer, mixer, compare = panels(network="squeezenet").panels.values()
 status = studio.runner.head.status
-print(explorer.message.value, studio.message.value, sep="\\n")
+print(studio.message.value, explorer.message.value, sep="\\n")
 studio.set_state(steps=1, octaves=1, max_side=96)
 studio.start()
 print(status.value)
@@ -641,7 +685,7 @@ def test_memory_is_level():
     code = """
 from deepdream_nb.tiles import resident_memory
 from deepdream_nb.apps.page import panels
-explorer, studio, mixer, compare = panels(network="squeezenet").panels.values()
+studio, explorer, mixer, compare = panels(network="squeezenet").panels.values()
 status = studio.runner.head.status
 explorer.set_state(view="where they answer")
 def run(number):
@@ -676,6 +720,18 @@ def test_only_the_page_is_served(site):
     listening = [one.laddr for one in psutil.Process(process.pid).net_connections()
                  if one.status == psutil.CONN_LISTEN]
     assert {place.ip for place in listening} == {"127.0.0.1"}
+
+
+def test_a_server_that_is_gone_is_noticed(browser, tmp_path):
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    with serving([*COMMAND, "panels", "--no-browser", "--port", port], address, tmp_path) as process:
+        page = visit(browser, address)
+        for kernel in kernels(process): kernel.kill()
+        process.kill()
+        press(page, "Start")
+        says(page, "The server does not answer.")
+        page.context.close()
 
 
 @pytest.mark.parametrize("options, message", [
@@ -749,7 +805,7 @@ def test_in_jupyterlab_and_its_dark_theme(browser, lab, tmp_path):
     page.locator(".deepdream-upload:visible input").first.set_input_files(tmp_path / "text.png")
     says(page, "text.png is not a picture")
     press(page, "Command")
-    page.wait_for_selector(".deepdream-copy:visible pre:has-text('deepdream dream cat.jpg')")
+    page.wait_for_selector(".deepdream-copy:visible pre:has-text('deepdream dream your-photo.jpg')")
     tab(page, "Compare")
     over = page.locator(".deepdream-picture:visible img.over").first
     page.locator(".widget-slider:visible .noUi-handle").first.press("ArrowRight")

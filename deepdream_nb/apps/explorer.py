@@ -192,10 +192,12 @@ class ChannelSum:
         self.controls = dict(weight=self.weight, objective=self.typed.text)
     def add(self, layer, number):
         "Add a channel, times the weight."
-        with said(self.say): self.typed.add(self.weight.value * channel(layer, number))
-    def hand_over(self, network):
-        "Go on in the studio, with a network's name."
-        with said(self.say): self.on_objective(network, repr(self.typed.objective()))
+        with said(self.say):
+            if not layer: raise PanelError("the network is not loaded yet")
+            self.typed.add(self.weight.value * channel(layer, number))
+    def hand_over(self, network, photo):
+        "Go on in the studio, with a network's name and a `ChosenPhoto`."
+        with said(self.say): self.on_objective(network, repr(self.typed.objective()), photo)
 
 # %% ../../nbs/apps/explorer.ipynb #e00017
 def _refresh(explorer, job):
@@ -254,6 +256,12 @@ def _ask(explorer):
     if explorer.box.box: explorer.page.order.value = _orders[1]
     else: explorer.say("draw a box on the photo first, or set its sides with the sliders", bad=True)
 
+def _dream_on_it(explorer):
+    "Go on in the studio with the objective; without one, with the channel in view."
+    if not explorer.controls["objective"].value.strip(): explorer.add_channel()
+    explorer.sum.hand_over(explorer.layers.network.value, explorer.photo.now())
+
+# %% ../../nbs/apps/explorer.ipynb #e000190a
 def _explorer_view(explorer):
     "The page of an explorer."
     c, box, page, total = explorer.controls, explorer.box, explorer.page, explorer.sum
@@ -261,15 +269,15 @@ def _explorer_view(explorer):
     ask = action("Which channels like this box?", help, lambda: _ask(explorer))
     help = "Add the channel, times the weight, to the objective"
     buttons = [action("Add the channel", help, explorer.add_channel)]
-    help = "Go to the studio with this objective"
+    help = "Go to the studio with this objective and photo; without one, with the channel in view"
     if total.on_objective: buttons.append(action("Dream on it", help, explorer.hand_over, primary=True))
     for name in ("page", "channel", "weight"):
         c[name].layout.width, c[name].style.description_width = "150px", "60px"
     choices = row(share(page.order, "220px"), share(page.view, "220px"))
     return widgets.VBox([explorer.message, columns(
+        [card("A part of the photo", box.picture, box.columns, box.rows, ask)],
         [card("Where to look", *explorer.layers.widgets, explorer.photo.widget),
-         card("A part of the photo", box.picture, box.columns, box.rows, ask)],
-        [card("Channels of the layer", choices, row(page.page, page.range), page.gallery),
+         card("Channels of the layer", choices, row(page.page, page.range), page.gallery),
          card("One channel", explorer.card.widget),
          card("Objective", row(total.weight, *buttons), total.typed.text, total.typed.verdict)])])
 
@@ -298,4 +306,4 @@ class LayerExplorer(Panel):
             self.wait()
         super().set_state(**first, **values)
     def add_channel(self): self.sum.add(self.layers.layer.value, self.card.number.value)
-    def hand_over(self): self.sum.hand_over(self.layers.network.value)
+    def hand_over(self): _dream_on_it(self)

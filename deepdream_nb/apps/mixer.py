@@ -145,10 +145,9 @@ def _mixer_view(mixer):
     more = widgets.Accordion([others], titles=["More settings"], selected_index=None)
     settings = [forms.network, *forms.styles.whole.values(), *[c[name] for name in _first], more]
     return widgets.VBox([mixer.message, columns(
-        [card("Content", forms.photo.widget), card("Styles", forms.styles.widget),
-         card("Settings", *settings, mixer.upload.widget)],
-        [card("Painting", mixer.runner.widget, row(strip.link)), card("What was made", strip.widget),
-         card("The recipe, to take away", mixer.code.widget)])])
+        [card("Styles", forms.styles.widget), card("Settings", *settings, mixer.upload.widget)],
+        [card("Painting", forms.photo.widget, mixer.runner.widget, row(strip.link)),
+         card("What was made", strip.widget), card("The recipe, to take away", mixer.code.widget)])])
 
 # %% ../../nbs/apps/mixer.ipynb #92b4fdf4
 class StyleMixer(Panel):

@@ -21,8 +21,8 @@ from .explorer import *
 
 # %% ../../nbs/apps/page.ipynb #a20005
 _panels = {
-    "Explore layers": lambda page: LayerExplorer(page.network, page.image, page.dream_on),
     "Dream": lambda page: DreamStudio(page.image, page.network, on_made=page.show_made),
+    "Explore layers": lambda page: LayerExplorer(page.network, page.image, page.dream_on),
     "Mix styles": lambda page: StyleMixer(page.image, network=page.network, on_made=page.show_made),
     "Compare": lambda page: Compare(),
 }
@@ -40,22 +40,28 @@ class _Page:
         compare = self.panels["Compare"]
         for name, one in ((photo_title, photo), (title, picture)): compare.add(name, one)
         compare.set_state(left=photo_title, right=title)
-    def dream_on(self, network, objective):
-        "Go to the studio with an objective."
+    def dream_on(self, network, objective, photo):
+        "Go to the studio with an objective and a `ChosenPhoto`."
+        self.panels["Dream"].forms.photo.choose(photo)
         self.panels["Dream"].set_state(filter="", network=network, objective=objective)
         self.tabs.selected_index = list(self.panels).index("Dream")
 
 # %% ../../nbs/apps/page.ipynb #00c841ed
+_head = """<h1 style="margin: 0; font-size: 1.6em; line-height: 1.3">Deep dreams</h1>
+<p style="margin: 0; line-height: 1.4">Choose a photo, or bring your own, and press Start: step by step,
+a network changes it into more of what it sees in it.</p>"""
+
 def panels(
     image=None,    # a photo, whatever `load_image` takes
     network=None,  # a `Network`, a name, or {name: either}; None: all that need no download
 ):
-    "A page with all panels, linked with each other: a widget, whose `panels` are a dictionary by title."
+    "A page with all panels, linked with each other: a widget with `tabs`, and `panels` by their titles."
     page = _Page(image, network)
     photo = page.panels["Dream"].forms.photo.now()
     page.panels["Compare"].add(photo.name, photo.image)
-    page.tabs.panels = page.panels
-    return page.tabs
+    view = widgets.VBox([widgets.HTML(_head), page.tabs])
+    view.tabs, view.panels = page.tabs, page.panels
+    return view
 
 # %% ../../nbs/apps/page.ipynb #5db1bae3
 _page_title = "Deep dreams"

@@ -63,25 +63,37 @@ class PhotoChoice:
     def add(self, name, data):
         "Offer an uploaded file, and choose it."
         with said(self.say):
-            self.pictures[name] = _uploaded_image(name, data)
-            self.uploads = [*[one for one in self.uploads if one != name], name]
-            for old in self.uploads[:-self.most_uploads]: del self.pictures[old]
-            self.uploads = self.uploads[-self.most_uploads:]
-            self.choice.options, self.choice.value = list(self.pictures), name
+            self.choose(ChosenPhoto(name, _uploaded_image(name, data)))
             self.say(f"{name} is there")
-    def now(self): return ChosenPhoto(self.choice.value, self.pictures[self.choice.value])
+    def choose(self, photo):
+        "Choose a `ChosenPhoto`, of this list or of another's, which is offered from now on."
+        if not isinstance(photo.source, Path): _keep_upload(self, photo)
+        self.choice.options, self.choice.value = list(self.pictures), photo.name
+    def now(self):
+        name, label = self.choice.value, self.choice.description
+        return ChosenPhoto(name, self.pictures[name], label.lower().replace(" ", "-"))
+
+# %% ../../nbs/apps/parts.ipynb #a5002730
+def _keep_upload(choice, photo):
+    "Keep the photo of an upload, and the last few before it."
+    if choice.pictures.get(photo.name) is photo.source: return
+    choice.pictures[photo.name] = photo.source
+    choice.uploads = [*[name for name in choice.uploads if name != photo.name], photo.name]
+    for old in choice.uploads[:-choice.most_uploads]: del choice.pictures[old]
+    choice.uploads = choice.uploads[-choice.most_uploads:]
 
 # %% ../../nbs/apps/parts.ipynb #a00006
 class ChosenPhoto(NamedTuple):
-    "A photo as it was chosen: its name in the list, and whatever `load_image` takes, None for no picture."
+    "A photo as it was chosen: its name, whatever `load_image` takes (None: no picture), what it is used as."
     name: str
     source: object
+    role: str = "photo"
     @property
     def image(self): return None if self.source is None else load_image(self.source, max_side=_longest_side)
     @property
-    def file(self): return self.name if "." in self.name else f"{self.name}.jpg"
+    def file(self): return self.name if "." in self.name else f"your-{self.role}.jpg"
     @property
-    def stem(self): return Path(self.file).stem
+    def stem(self): return Path(self.name).stem
     @property
     def code(self):
         ours = isinstance(self.source, Path)

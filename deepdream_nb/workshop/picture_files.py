@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from .files import *
+
 # %% ../../nbs/workshop/picture_files.ipynb #9f000007
 with suppress(ImportError):
     from pillow_heif import register_heif_opener
@@ -27,7 +29,7 @@ def is_heic(data):
 
 # %% ../../nbs/workshop/picture_files.ipynb #9f00000b
 class HeicError(Image.UnidentifiedImageError):
-    "A HEIC file, where the extra `phone` is not installed."
+    "A HEIC file, where the extra `phone` is not installed; what it says is the line that installs it."
 
 # %% ../../nbs/workshop/picture_files.ipynb #9f000014
 def open_picture(source):
@@ -37,7 +39,7 @@ def open_picture(source):
         data = source.read_bytes() if isinstance(source, Path) else getattr(source, "getvalue", bytes)()
         if not is_heic(data): raise
         if "HEIF" in Image.OPEN: raise OSError("its HEIC data cannot be read") from None
-        raise HeicError from None
+        raise HeicError(pip_line("phone")) from None
 
 # %% ../../nbs/workshop/picture_files.ipynb #9f00000e
 def exif_of(picture):

@@ -60,11 +60,11 @@ def row(*children, **options):
 
 # %% ../../nbs/workshop/widgets.ipynb #1b4a6503
 def columns(left, right):
-    "Two columns of cards, the right one wider; below each other where the page is narrow."
+    "Two columns of cards, the right one wider; where the page is narrow, the left one is below it."
     def column(parts, flex):
         return widgets.VBox(list(parts), layout=widgets.Layout(flex=flex, min_width="0", grid_gap="8px"))
-    both = column(left, "1 1 280px"), column(right, "2 1 400px")
-    return row(*both, align_items="flex-start", grid_gap="8px")
+    both = column(right, "2 1 400px"), column(left, "1 1 280px")
+    return row(*both, flex_flow="row-reverse wrap", align_items="flex-start", grid_gap="8px")
 
 # %% ../../nbs/workshop/widgets.ipynb #26e6bcc7
 def share(widget, width="150px", most="420px"):
@@ -108,8 +108,9 @@ class Picture(anywidget.AnyWidget):
     _css = _css
     _esm = """
 function render({ model, el }) {
-  el.classList.add("deepdream-picture");
-  const make = (kind, name) => Object.assign(el.appendChild(document.createElement(kind)), { className: name, draggable: false });
+  const frame = el.appendChild(document.createElement("div"));
+  frame.className = "deepdream-picture";
+  const make = (kind, name) => Object.assign(frame.appendChild(document.createElement(kind)), { className: name, draggable: false });
   const under = make("img", "under"), over = make("img", "over"), line = make("div", "line"), box = make("div", "box");
   const load = (img, name) => {
     const data = model.get(name), old = img.src;
@@ -127,23 +128,24 @@ function render({ model, el }) {
     line.hidden = over.hidden;
     box.hidden = left === undefined;
     if (!box.hidden) Object.assign(box.style, { left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * (right - left)}%`, height: `${100 * (bottom - top)}%` });
-    el.classList.toggle("active", model.get("drawable") || !over.hidden);
+    frame.classList.toggle("active", model.get("drawable") || !over.hidden);
   };
+  under.onload = () => { frame.style.maxWidth = `calc(75vh * ${under.naturalWidth / under.naturalHeight})`; };  // all of a tall one is seen
   let start = null;
   const drag = event => {
-    const area = el.getBoundingClientRect();
+    const area = frame.getBoundingClientRect();
     const [x, y] = [(event.clientX - area.left) / area.width, (event.clientY - area.top) / area.height].map(v => Math.min(1, Math.max(0, v)));
     start ??= [x, y];
     if (!over.hidden) model.set("wipe", Math.round(100 * x));
     else model.set("box", [Math.min(x, start[0]), Math.min(y, start[1]), Math.max(x, start[0]), Math.max(y, start[1])]);
   };
-  el.onpointerdown = event => {
-    if (!el.classList.contains("active")) return;
-    el.setPointerCapture(event.pointerId);
+  frame.onpointerdown = event => {
+    if (!frame.classList.contains("active")) return;
+    frame.setPointerCapture(event.pointerId);
     drag(event);
   };
-  el.onpointermove = event => { if (start) drag(event); };
-  el.onpointerup = el.onpointercancel = () => { if (start) { start = null; model.save_changes(); } };
+  frame.onpointermove = event => { if (start) drag(event); };
+  frame.onpointerup = frame.onpointercancel = () => { if (start) { start = null; model.save_changes(); } };
   model.on("change:value", () => load(under, "value"));
   model.on("change:over", () => load(over, "over"));
   model.on("change:wipe change:box change:label change:drawable", place);
@@ -249,7 +251,8 @@ export default { render };
 
 # %% ../../nbs/workshop/widgets.ipynb #59ee2706
 class Message(anywidget.AnyWidget):
-    "A sentence that screen readers read aloud when it changes; a bad one is red."
+    """A sentence that screen readers read aloud when it changes; a bad one is red. After a click on a button
+    it asks whether the kernel is there, and says so if nobody answers."""
     value, bad = Unicode().tag(sync=True), Bool(False).tag(sync=True)
     _css = _css
     _esm = """
@@ -259,15 +262,27 @@ function render({ model, el }) {
     el.setAttribute("role", model.get("bad") ? "alert" : "status");
     el.textContent = model.get("value");
   };
+  let asked;
+  const ask = event => {
+    if (!event.target.closest?.("button") || !el.offsetParent) return;
+    clearTimeout(asked);
+    asked = setTimeout(() => { el.setAttribute("role", "alert"); el.textContent = "The server does not answer. Has it been stopped? Start it again, and reload this page."; }, 8000);
+    try { model.send({ asks: "are you there?" }); } catch { }  // then nobody answers
+  };
+  document.addEventListener("click", ask, true);
+  model.on("msg:custom", () => { clearTimeout(asked); update(); });
   const name = () => document.querySelectorAll(".widget-slider").forEach(slider => slider.querySelectorAll(".noUi-handle").forEach(handle => { handle.ariaLabel ??= slider.querySelector("label").textContent; }));
   const watcher = new MutationObserver(name);
   watcher.observe(document.body, { childList: true, subtree: true });
   model.on("change:value change:bad", update);
   update();
-  return () => watcher.disconnect();
+  return () => { watcher.disconnect(); document.removeEventListener("click", ask, true); };
 }
 export default { render };
 """
+    def __init__(self, **values):
+        super().__init__(**values)
+        self.on_msg(lambda *_: self.send("here"))
 
 # %% ../../nbs/workshop/widgets.ipynb #66275e6c
 class Panel:
