@@ -21,8 +21,10 @@ from processes import COMMAND
 
 from deepdream_nb.filters import filter_names, load_filter
 from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.octaves import octave_sizes
 from deepdream_nb.recipes import Recipe, recipes, with_effort
 from deepdream_nb.records import read_checkpoint, read_record
+from deepdream_nb.workshop.embedded import EMBEDDED
 
 QUICK = ("--network", "squeezenet", "--steps", 2, "--octaves", 2, "--min-side", 0)
 
@@ -225,6 +227,14 @@ def test_guides_and_their_replay(deepdream, tmp_path):
     both = deepdream("dream", "cat.jpg", *QUICK, *more)
     assert both.returncode == 0, both.stderr
     assert read_record(tmp_path / "both.png").recipe.objective == 'layer("fire6") + filters("fire5")'
+
+
+@pytest.mark.parametrize("name", [name for name, one in recipes.items() if one.network in EMBEDDED])
+def test_a_recipe_follows_the_size_of_the_picture(name):
+    one = recipes[name]
+    for height, width in ((3024, 4032), (427, 640)):  # begins where the forms fill the picture
+        assert 120 <= min(octave_sizes(height, width, one.octaves, one.octave_scale)[0]) <= 210
+    assert one.fitted(np.zeros((75, 100, 3), "float32")).shape == (480, 640, 3)
 
 
 def test_layers_and_named_recipes(deepdream):
