@@ -9,7 +9,7 @@ import pytest
 
 from deepdream_nb.images import load_image, sample, save_image
 
-EXTRAS = """pillow_heif anywidget voila imageio imageio_ffmpeg imagehash kagglehub distributed
+EXTRAS = """pillow_heif anywidget ipykernel voila imageio imageio_ffmpeg imagehash kagglehub distributed
     tf2onnx onnx onnxruntime ai_edge_litert""".split()  # requests and urllib3 come with TensorFlow, too
 BLOCK = f"""
 import sys

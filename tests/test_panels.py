@@ -55,7 +55,7 @@ def serving(arguments, address, folder, **environment):
                                env={**kept, "DEEPDREAM_DREAMS": str(folder / "kept"), **environment},
                                stdout=log, stderr=log)
     try:
-        end = time.monotonic() + 90
+        end = time.monotonic() + 300
         while True:
             try:
                 requests.get(f"{address}/no-such-page", timeout=5, allow_redirects=False)

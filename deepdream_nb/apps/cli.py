@@ -6,11 +6,8 @@
 __all__ = ['load_app', 'main']
 
 # %% ../../nbs/apps/cli.ipynb #4b7ba07a
-import shlex
-import shutil
 import signal
 import sys
-from pathlib import Path
 
 from ..workshop.stops import *
 
@@ -23,16 +20,11 @@ def load_app():
     return app
 
 # %% ../../nbs/apps/cli.ipynb #0e4b36cc
-def _with_own_pip(text):
-    "A text in which pip is the one of the Python that runs, where a shell would find another."
-    if Path(shutil.which("pip") or "").parent == Path(sys.executable).parent: return text
-    return text.replace(": pip install ", f": {shlex.quote(sys.executable)} -m pip install ")
-
 def _outcome():
     "Run the command line; returns what is to be said at its end, if anything, and the exit status."
     import typer
     from deepdream_nb.apps.cli_frame import CommandStopped, harmless
-    def said(text): return _with_own_pip(harmless(" ".join(str(text).split()), *sys.argv[1:]))
+    def said(text): return harmless(" ".join(str(text).split()), *sys.argv[1:])
     from deepdream_nb.workshop.files import DeepDreamError
     try: status = load_app()(standalone_mode=False, prog_name="deepdream") or 0  # 130 for Ctrl-C, says Typer
     except CommandStopped as stop: return str(stop), 128 + stop.signum

