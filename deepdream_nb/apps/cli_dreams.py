@@ -86,7 +86,7 @@ class _Guides:
     guide_weight: _guide_option(list[float], "Of a guide, one each; 1 if not given.") = None
     guide_mask: _guide_option(list[str], "White where a guide counts, one each; all: everywhere.") = None
     guide_layer: _guide_option(list[str], "The guides' layer; several add up.") = None
-    match: _guide_option(str, "How a guide is matched: filters, layout, dot or transport.") = None
+    match: _guide_option(str, "How a guide is matched: contrast, filters, layout, dot or transport.") = None
 
     def objective(self, network):
         "The objective of these options for a network of that name; raises `GuideError`."
@@ -96,7 +96,7 @@ class _Guides:
             raise GuideError(f"name a layer of {network} with --guide-layer; {known}")
         given = _named("mask", self.guide_mask)
         masks = [None if source == "all" else name for name, source in given.items()] or None
-        return guide([*_named("guide", self.guide)], layers, weights, self.match or "filters", masks)
+        return guide([*_named("guide", self.guide)], layers, weights, self.match or "contrast", masks)
 
 # %% ../../nbs/apps/cli_dreams.ipynb #3a308984
 def _guide_pictures(guides, masks):
