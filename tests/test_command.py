@@ -215,7 +215,7 @@ def test_layers_and_named_recipes(deepdream):
     (["style", "cat.jpg", "none.jpg"], "there is no file none.jpg"),
     (["style", "cat.jpg", "cat.jpg", "--steps", "0"], "steps is a whole number from 1"),
     (["style", "cat.jpg", "cat.jpg", "--style-weight", "-1"], "the style weight is a number from 0 on"),
-    (["style", "cat.jpg", "cat.jpg", "--layers", "fire3,fire55"], "fire5"),
+    (["style", "cat.jpg", "cat.jpg", "--layers", "block4_add,block44"], "block4"),
     (["style", "cat.jpg", "cat.jpg", "--style-weights", "1,2"], "2 numbers for 1 style"),
     (["style", "flat.png", "cat.jpg"], "too small"),
     (["style", "cat.jpg", "cat.jpg", "--network", "mobilenet"], "name the style layers"),

@@ -85,7 +85,7 @@ def stroke(pen, rng, start, scene, length, width, points=12):
     path = np.array(path)
     along = np.gradient(path, axis=0)
     across = along[:, ::-1] * [-1, 1] / (np.linalg.norm(along, axis=1, keepdims=True) + 1e-6)
-    bristles, narrower = max(5, int(width / 2.2)), np.linspace(1, 0.75, points)[:, None]
+    bristles, narrower = max(5, int(width / 2.6)), np.linspace(1, 0.75, points)[:, None]
     for place in np.linspace(-1, 1, bristles):
         first, last = rng.integers(0, 3), points - rng.integers(0, 4)
         side = path + across * narrower * place * width / 2
@@ -103,7 +103,7 @@ def paint(scene, seed=0):
     ground = np.array([[scene(x, y, rng)[0] for x in across] for y in down]).clip(0, 255).astype("uint8")
     canvas = Image.fromarray(ground).resize((WIDTH * FINER, HEIGHT * FINER))
     pen = ImageDraw.Draw(canvas)
-    for length, width, count in ((130, 34, 1500), (95, 20, 3500), (62, 13, 4500)):
+    for length, width, count in ((190, 46, 900), (140, 30, 1900), (90, 19, 2600)):
         for _ in range(count):
             start = (rng.random(2) * (WIDTH + 60, HEIGHT + 60) - 30) * FINER
             stroke(pen, rng, start, scene, length * rng.uniform(0.7, 1.2), width * rng.uniform(0.75, 1.2))

@@ -192,12 +192,12 @@ def zoom(
 @dataclass(frozen=True)
 class _StyleWeights:
     "The options of the objective of style transfer."
-    layers: Annotated[Optional[str], typer.Option(help="Style layers, such as conv1,fire3,fire5.")] = None
+    layers: Annotated[Optional[str], typer.Option(help="Style layers, such as stem,block2_add,block4_add.")] = None
     style_weights: Annotated[Optional[str], typer.Option(
         help="The proportion of several styles, such as 2,1.")] = None
     content_weight: Annotated[float, typer.Option(help="Of the photo's content.")] = 1.0
     style_weight: Annotated[float, typer.Option(help="Of the style.")] = 8.0
-    tv_weight: Annotated[float, typer.Option(help="Of total variation: more is smoother.")] = 0.5
+    tv_weight: Annotated[float, typer.Option(help="Of total variation: more is smoother.")] = 2.0
 
     def objective(self, network, count):
         "The objective for so many style pictures, as text."
