@@ -163,13 +163,14 @@ def test_guides_and_their_replay(deepdream, tmp_path):
     left[:, :60] = 1
     save_image(left, tmp_path / "left.png")
     guides = ("--guide", "cups", "--guide", "stars.jpg", "--guide-mask", "all", "--guide-mask", "left.png")
-    more = ("--guide-weight", 1, "--guide-weight", 2.5, "--guide-layer", "fire4", "--match", "transport")
+    more = ("--guide-weight", 1, "--guide-weight", 2.5, "--guide-layer", "fire4", "--match", "transport",
+            "--guide-colors", 0.5)
     done = deepdream("dream", "cat.jpg", *QUICK, *guides, *more)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     record = read_record(tmp_path / "cat.dream.png")
     second = '2.5 * masked(transport("fire4", "guide2"), "mask2")'
     assert record.recipe.objective == f'transport("fire4") + {second}'
-    assert list(record.pictures) == ["guide", "guide2", "mask2"]
+    assert list(record.pictures) == ["guide", "guide2", "mask2"] and record.recipe.guide_colors == 0.5
     again = done.stdout.split("Make it again:  deepdream ")[1].split()
     assert again[4:] == list(guides) and "the same in every pixel" in deepdream(*again).stdout
     wrong = ("--guide", "cups", "--guide", "cat.jpg", *guides[4:])
@@ -180,7 +181,7 @@ def test_guides_and_their_replay(deepdream, tmp_path):
     more = ("--layer", "fire6", "--guide", "stars.jpg", "--out", "both.png")
     both = deepdream("dream", "cat.jpg", *QUICK, *more)
     assert both.returncode == 0, both.stderr
-    assert read_record(tmp_path / "both.png").recipe.objective == 'layer("fire6") + filters("fire5")'
+    assert read_record(tmp_path / "both.png").recipe.objective == 'layer("fire6") + contrast("fire5")'
 
 
 def test_layers_and_named_recipes(deepdream):
