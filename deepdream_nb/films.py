@@ -29,6 +29,13 @@ def nearer(image, factor):
     found = ndimage.affine_transform(image, scale, middle * (1 - scale), order=3, mode="nearest")
     return np.clip(found, 0, 1)
 
+# %% ../nbs/18_films.ipynb #18000010
+def _same_tones(image, first):
+    "The image with the tones of `first`, both (H, W, 3): from dark to bright, the values of its pixels."
+    found, ranks = np.empty_like(image).reshape(-1, 3), image.reshape(-1, 3).argsort(axis=0, kind="stable")
+    np.put_along_axis(found, ranks, np.sort(first.reshape(-1, 3), axis=0), axis=0)
+    return found.reshape(image.shape)
+
 # %% ../nbs/18_films.ipynb #18000003
 def next_frame(
     frame,          # (H, W, 3): the frame before
@@ -45,7 +52,7 @@ def next_frame(
     settings = settings or DreamSettings(octaves=2, steps=4)
     dreamt = large_dream(nearer(frame, factor), network, objective, settings, tile, progress=False,
                          pictures=pictures, **given)
-    return load_image(to_picture(match_colors(dreamt, first)))
+    return load_image(to_picture(_same_tones(match_colors(dreamt, first), first)))
 
 # %% ../nbs/18_films.ipynb #1365b272
 @dataclass(frozen=True)

@@ -48,6 +48,9 @@ class DreamSettings(AscentSettings):
     blend: float = setting(
         0.0, "0: the detail is carried from size to size; above: the share of the photo in each start", 0, 1,
         slider=(0, 1, 0.05))
+    guide_colors: float = setting(
+        0.0, "How far the photo's colours move to those of a guide, before the dream", 0, 1,
+        slider=(0, 1, 0.05), label="Guide's colours")
     error = OctaveError
 
 # %% ../nbs/05_octaves.ipynb #05a00003
@@ -88,6 +91,7 @@ def dream(
     "A deep dream (Mordvintsev et al., 2015): ascent at growing sizes, the added detail carried along."
     image, objective = check_image(image), as_objective(objective)
     settings = changed(settings or DreamSettings(), given, OctaveError)
+    image = _in_guide_colors(image, objective, pictures, settings.guide_colors)
     colors = palette_matrix(image, settings.palette) if settings.palette else None
     pictures, dreamt = {"content": image, **pictures}, image
     (first, done, begun), octaves = start or (1, 0, None), _octaves(image, network, objective, settings)
@@ -98,6 +102,17 @@ def dream(
                             pictures, done + 1, step_for and step_for(size))
             done, begun = 0, None
     return dreamt
+
+# %% ../nbs/05_octaves.ipynb #05a00013
+def _in_guide_colors(image, objective, pictures, share):
+    "The image with its colours moved a share of the way to those of its objective's guides."
+    guides = [(weight, *term.recolored(image, pictures)) for weight, term in objective.weighted
+              if share and weight > 0 and getattr(term, "gives_colors", False)]
+    if not guides: return image
+    most, total = max(weight for weight, _, _ in guides), sum(weight * mask for weight, _, mask in guides)
+    moved = sum(weight * mask * (colored - image) for weight, colored, mask in guides)
+    # Guides share a place by their weights; where masks leave it to none, it keeps the photo's colours.
+    return np.clip(image + share * moved / np.maximum(total, most), 0, 1).astype("float32")
 
 # %% ../nbs/05_octaves.ipynb #40353a19
 def octave_start(image, dreamt, octave, size, blend):

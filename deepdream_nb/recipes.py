@@ -66,7 +66,7 @@ class Recipe(AnyRecipe, DreamSettings):
 # %% ../nbs/07_recipes.ipynb #0198c888
 # Few and large steps from size to size, and most steps where they are cheap and the forms are decided.
 _lite0 = dict(octaves=0, octave_scale=1.7, steps=(14, 10, 5), step_size=0.02, jitter=32, smoothing=1.0,
-              min_side=640)
+              min_side=640, guide_colors=0.8)
 
 recipes = {  # by name
     "default": Recipe(**_lite0),
@@ -93,7 +93,6 @@ recipes |= {  # SqueezeNet: patterns rather than animals, and quicker
     "terriers": Recipe("squeezenet", 'layer("fire5") + 2 * layer("fire8")', **_squeezenet),
     "fur": Recipe("squeezenet", 'layer("fire7", "l2")', octave_scale=1.3, step_size=0.012, **_squeezenet),
     "eyes": Recipe("squeezenet", 'layer("fire6", "l2")', palette=0.7, **_squeezenet),
-    "stripes": Recipe("squeezenet", 'layer("fire4")', step_size=0.012, **_squeezenet),
     "swirls": Recipe("squeezenet", 'layer("fire5", "l2") + 0.5 * layer("fire3", "l2")', octave_scale=1.3,
                      smoothing=0.7, steps=10, step_size=0.0188, **_squeezenet),
 }

@@ -141,8 +141,9 @@ def optimize(image, network, objective, pictures={}, steps=50, optimizer="adam",
 # %% ../nbs/08_style_transfer.ipynb #fb12267e
 _vgg_layers = ("block4_conv2", tuple(f"block{number}_conv1" for number in range(1, 6)))
 style_layers = {  # for content, for style
-    "squeezenet": ("fire5", ("conv1", "fire2", "fire3", "fire5", "fire7")), "vgg16": _vgg_layers,
-                "vgg19": _vgg_layers}
+    "lite0": ("block6_add", ("stem", "block1", "block2_add", "block4_add", "block6_add")),
+    "squeezenet": ("fire5", ("conv1", "fire2", "fire3", "fire5", "fire7")),
+    "vgg16": _vgg_layers, "vgg19": _vgg_layers}
 
 # %% ../nbs/08_style_transfer.ipynb #08a00004
 def style_objective(
@@ -150,7 +151,7 @@ def style_objective(
     style_weights=(1,),  # one for each style picture; only their proportion counts
     content_weight=1.0,
     style_weight=8.0,
-    tv_weight=0.5,       # of total variation
+    tv_weight=2.0,       # of total variation
     layers=None,         # style layers, if not the usual ones
 ):
     """The objective of style transfer, for the pictures `content`, `style`, `style2`, `style3` ...; raises
@@ -253,7 +254,7 @@ def _keep_luminance(image, photo):
 @dataclass(frozen=True, repr=False)
 class StyleRecipe(AnyRecipe, StyleSettings):
     "All settings of a style transfer but its pictures; raises `RecipeError` for one out of range."
-    network: str = setting("squeezenet", **NETWORK_SETTING)
+    network: str = setting("lite0", **NETWORK_SETTING)
     objective: str = setting("", "As `style_objective` writes it; empty: the network's usual one")
     _: KW_ONLY
     dtype: str = setting("float32", **NUMBERS_SETTING)

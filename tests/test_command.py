@@ -207,13 +207,14 @@ def test_guides_and_their_replay(deepdream, tmp_path):
     left[:, :60] = 1
     save_image(left, tmp_path / "left.png")
     guides = ("--guide", "cups", "--guide", "stars.jpg", "--guide-mask", "all", "--guide-mask", "left.png")
-    more = ("--guide-weight", 1, "--guide-weight", 2.5, "--guide-layer", "fire4", "--match", "transport")
+    more = ("--guide-weight", 1, "--guide-weight", 2.5, "--guide-layer", "fire4", "--match", "transport",
+            "--guide-colors", 0.5)
     done = deepdream("dream", "cat.jpg", *QUICK, *guides, *more)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     record = read_record(tmp_path / "cat.cups+stars.png")
     second = '2.5 * masked(transport("fire4", "guide2"), "mask2")'
     assert record.recipe.objective == f'transport("fire4") + {second}'
-    assert list(record.pictures) == ["guide", "guide2", "mask2"]
+    assert list(record.pictures) == ["guide", "guide2", "mask2"] and record.recipe.guide_colors == 0.5
     again = done.stdout.split("Make it again:  ")[1].split()
     again = again[again.index("replay"):]
     assert again[4:] == list(guides) and "the same in every pixel" in deepdream(*again).stdout
@@ -226,7 +227,7 @@ def test_guides_and_their_replay(deepdream, tmp_path):
     more = ("--layer", "fire6", "--guide", "stars.jpg", "--out", "both.png")
     both = deepdream("dream", "cat.jpg", *QUICK, *more)
     assert both.returncode == 0, both.stderr
-    assert read_record(tmp_path / "both.png").recipe.objective == 'layer("fire6") + filters("fire5")'
+    assert read_record(tmp_path / "both.png").recipe.objective == 'layer("fire6") + contrast("fire5")'
 
 
 @pytest.mark.parametrize("name", [name for name, one in recipes.items() if one.network in EMBEDDED])
@@ -269,7 +270,7 @@ def test_layers_and_named_recipes(deepdream):
     (["style", "cat.jpg", "none.jpg"], "there is no file none.jpg"),
     (["style", "cat.jpg", "cat.jpg", "--steps", "0"], "steps is a whole number from 1"),
     (["style", "cat.jpg", "cat.jpg", "--style-weight", "-1"], "the style weight is a number from 0 on"),
-    (["style", "cat.jpg", "cat.jpg", "--layers", "fire3,fire55"], "fire5"),
+    (["style", "cat.jpg", "cat.jpg", "--layers", "block4_add,block44"], "block4"),
     (["style", "cat.jpg", "cat.jpg", "--style-weights", "1,2"], "2 numbers for 1 style"),
     (["style", "flat.png", "cat.jpg"], "too small"),
     (["style", "cat.jpg", "cat.jpg", "--network", "mobilenet"], "name the style layers"),

@@ -99,7 +99,7 @@ class _Guides:
     guide_weight: _guide_option(list[float], "Of a guide, one each; 1 if not given.") = None
     guide_mask: _guide_option(list[str], "White where a guide counts, one each; all: everywhere.") = None
     guide_layer: _guide_option(list[str], "The guides' layer; several add up.") = None
-    match: _guide_option(str, "How a guide is matched: filters, layout, dot or transport.") = None
+    match: _guide_option(str, "How a guide is matched: contrast, filters, layout, dot or transport.") = None
 
     def objective(self, network):
         "The objective of these options for a network of that name; raises `GuideError`."
@@ -109,7 +109,7 @@ class _Guides:
             raise GuideError(f"name a layer of {network} with --guide-layer; {known}")
         given = _named("mask", self.guide_mask)
         masks = [None if source == "all" else name for name, source in given.items()] or None
-        return guide([*_named("guide", self.guide)], layers, weights, self.match or "filters", masks)
+        return guide([*_named("guide", self.guide)], layers, weights, self.match or "contrast", masks)
 
 # %% ../../nbs/apps/cli_dreams.ipynb #3a308984
 def guide_pictures(guides, masks):
@@ -261,12 +261,12 @@ def _say_film(path, photo, film, timer):
 @dataclass(frozen=True)
 class _StyleWeights:
     "The options of the objective of style transfer."
-    layers: Annotated[Optional[str], typer.Option(help="Style layers, such as conv1,fire3,fire5.")] = None
+    layers: Annotated[Optional[str], typer.Option(help="Style layers, such as stem,block2_add,block4_add.")] = None
     style_weights: Annotated[Optional[str], typer.Option(
         help="The proportion of several styles, such as 2,1.")] = None
     content_weight: Annotated[float, typer.Option(help="Of the photo's content.")] = 1.0
     style_weight: Annotated[float, typer.Option(help="Of the style.")] = 8.0
-    tv_weight: Annotated[float, typer.Option(help="Of total variation: more is smoother.")] = 0.5
+    tv_weight: Annotated[float, typer.Option(help="Of total variation: more is smoother.")] = 2.0
 
     def objective(self, network, count):
         "The objective for so many style pictures, as text."

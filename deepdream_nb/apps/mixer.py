@@ -54,7 +54,7 @@ class StyleForm:
         self.photos = [PhotoChoice(say, *words, none=True) for words in zip(labels, given, starts)]
         self.weights = [_slide("Weight", "Of this style, against the others", 1, 3, 0.1) for _ in labels]
         self.whole = dict(style_weight=_slide("Style", "Against the content, whose weight is 1", 8, 40, 0.5),
-                          tv_weight=_slide("Smoothness", "Weight of total variation", 0.5, 3, 0.1))
+                          tv_weight=_slide("Smoothness", "Weight of total variation", 2.0, 6, 0.1))
         choices = dict(zip(numbered("style", 3), [photo.choice for photo in self.photos]))
         self.controls = {**choices, **dict(zip(numbered("weight", 3), self.weights)), **self.whole}
         pairs = zip(self.photos, self.weights)
