@@ -55,8 +55,8 @@ def _open(source):
 _faults = {  # what an error says of a picture
     Image.DecompressionBombError:
         f"claims more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; scale it down first",
-    HeicError: "is HEIC, the format of a phone; to read it: {}; or export it as JPEG, "
-        "which an iPhone saves from now on after Settings, Camera, Formats, Most Compatible",
+    HeicError: "is HEIC, the format of a phone; to read it: {}; or export it as JPEG, which an iPhone saves "
+        "from now on after Settings, Camera, Formats, Most Compatible",
     Image.UnidentifiedImageError: "is not a picture that Pillow knows",
     PermissionError: "may not be read (permission denied)",
     MemoryError: "is too large for the memory that is free; scale it down first",
@@ -75,9 +75,9 @@ def _decode(source, use=lambda picture: picture, upright=True):
             return use(ImageOps.exif_transpose(picture) if upright and exif_of(picture) else picture), name
     except ImageError: raise
     except Exception as error:
-        fault = next((said for kind, said in _faults.items() if isinstance(error, kind)), None)
-        damaged = f"is damaged: {str(error) or type(error).__name__}"
-        raise ImageError(f"{name} {fault.format(error) if fault else damaged}") from None
+        damaged = "is damaged: {}" if str(error) else f"is damaged: {type(error).__name__}"
+        fault = next((said for kind, said in _faults.items() if isinstance(error, kind)), damaged)
+        raise ImageError(f"{name} {fault.format(error)}") from None
 
 # %% ../nbs/01_images.ipynb #0338f555
 def _to_srgb(picture):

@@ -47,7 +47,7 @@ _draws = {
     "shells": "scallop shells", "facets": "facets, as of folded paper", "braids": "braids and ropes",
     "ferns": "fern fronds", "brush": "strokes of a brush", "glaze": "the cracks of a glaze",
     "terriers": "faces of terriers", "fur": "faces of shaggy dogs", "eyes": "eyes in circles of fur",
-    "stripes": "dark dots and short stripes", "swirls": "eyes in swirls",
+    "swirls": "eyes in swirls",
     "vgg-eyes": "eyes in bright rings", "vgg-wolves": "faces of wolves", "vgg-beasts": "beasts with scales",
     "inception-classic": "studded shells, with an eye here and there",
     "inception-spirals": "spirals, scales and birds", "natural-dreams": "studded shells, fine ones",
