@@ -231,11 +231,7 @@ class _MaskedTerm(Comparison):
     def bound(self, network): return masked(self.inner.bound(network), self.picture)
     @property
     def gives_colors(self): return getattr(self.inner, "gives_colors", False)
-    def recolored(self, image, pictures):
-        "What the term inside makes of an image, and where the mask lets it through."
-        mask = np.asarray(_find_mask(self, pictures, image.shape[-3:-1]))[0]
-        colored, where = self.inner.recolored(image, pictures)
-        return colored, where * np.clip(resize(mask, image.shape[-3:-1]), 0, 1)
+    def recolored(self, image, pictures): return _recolored_in_mask(self, image, pictures)
     @property
     def lies_over(self): return self._compares and self.inner.lies_over  # a mask need not be exact
     @property
@@ -247,6 +243,13 @@ class _MaskedTerm(Comparison):
         grid = network.feature_shapes(self.layers(), *size)[self.layers()[0]][:2] if self.layers() else size
         mask = tensorflow().image.resize(_find_mask(self, pictures, size), grid, "area")
         return mask, self.inner.find_target(network, pictures, size) if self._compares else ()
+
+# %% ../nbs/12_guided_dreams.ipynb #12a00021
+def _recolored_in_mask(term, image, pictures):
+    "What the term inside a masked one makes of an image (H, W, 3), and where the mask lets it through."
+    mask = np.asarray(_find_mask(term, pictures, image.shape[-3:-1]))[0]
+    colored, where = term.inner.recolored(image, pictures)
+    return colored, where * np.clip(resize(mask, image.shape[-3:-1]), 0, 1)
 
 # %% ../nbs/12_guided_dreams.ipynb #12a00013
 @dataclass(frozen=True, repr=False, eq=False)

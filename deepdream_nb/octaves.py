@@ -89,16 +89,15 @@ def dream(
     **given,        # single settings, such as `steps=10`
 ):
     "A deep dream (Mordvintsev et al., 2015): ascent at growing sizes, the added detail carried along."
-    image, objective = check_image(image), as_objective(objective)
-    settings = changed(settings or DreamSettings(), given, OctaveError)
-    image = _in_guide_colors(image, objective, pictures, settings.guide_colors)
+    objective, settings = as_objective(objective), changed(settings or DreamSettings(), given, OctaveError)
+    dreamt = image = _in_guide_colors(check_image(image), objective, pictures, settings.guide_colors)
     colors = palette_matrix(image, settings.palette) if settings.palette else None
-    pictures, dreamt = {"content": image, **pictures}, image
-    (first, done, begun), octaves = start or (1, 0, None), _octaves(image, network, objective, settings)
+    pictures, (first, done, begun) = {"content": image, **pictures}, start or (1, 0, None)
+    octaves = _octaves(image, network, objective, settings)
     with _bar_of(octaves, first, done, progress) as bar:
         for octave, (size, ascent) in list(enumerate(octaves, start=1))[first - 1:]:
-            entry = octave_start(image, dreamt, octave, size, settings.blend) if begun is None else begun
-            dreamt = ascend(entry, network, objective, ascent, colors, _after_step(bar, callback, octave),
+            if begun is None: begun = octave_start(image, dreamt, octave, size, settings.blend)
+            dreamt = ascend(begun, network, objective, ascent, colors, _after_step(bar, callback, octave),
                             pictures, done + 1, step_for and step_for(size))
             done, begun = 0, None
     return dreamt

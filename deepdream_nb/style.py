@@ -220,7 +220,9 @@ def stylize(
 def _paint(photo, styles, network, objective, settings, progress, callback):
     "Climb the objective from the smallest scale to the largest."
     least = 2 * max(network[name].min_size for name in objective.names())
-    image, state, sizes = photo, None, _scale_sizes(*photo.shape[:2], settings.scales, least)
+    # Colours come sooner and cleaner where the photo begins with the styles' mean and covariance.
+    image = match_colors(photo, np.concatenate([one.reshape(-1, 3) for one in styles]))
+    state, sizes = None, _scale_sizes(*photo.shape[:2], settings.scales, least)
     step_size = settings.step_size or _usual_sizes[settings.optimizer]
     costs = [height * width for height, width in sizes for _ in range(settings.steps)]
     with stoppable(), progress_bar(len(costs), "painting", progress, costs=costs) as bar:
@@ -233,8 +235,7 @@ def _paint(photo, styles, network, objective, settings, progress, callback):
             pictures = {"content": photo, **dict(zip(numbered("style", len(styles)), shrunk))}
             image, state = np.clip(resize(image, size), 0, 1), _enlarge_state(state, size)
             image, state = optimize(image, network, objective, pictures, settings.steps, settings.optimizer,
-                                    step_size,
-                                    state=state, after_step=after_step)
+                                    step_size, state=state, after_step=after_step)
     return image
 
 def _fit_style(picture, size, least):

@@ -132,7 +132,7 @@ def test_names_with_blanks_are_quoted(deepdream, tmp_path):
 def test_no_name_of_a_file_runs_anything(deepdream, tmp_path):
     name = "photo $(touch x);touch y;`touch z`.jpg"
     (tmp_path / "cat.jpg").rename(tmp_path / name)
-    said = [deepdream(*line) for line in (
+    said = [deepdream(*line, own_process=True) for line in (
         ("dream", name, *QUICK), ("replay", name), ("dream", f"no {name}"),
         ("dream", name, "--recipe", name))]
     lines = "".join(done.stdout + done.stderr for done in said).splitlines()

@@ -261,7 +261,7 @@ def _say_film(path, photo, film, timer):
 @dataclass(frozen=True)
 class _StyleWeights:
     "The options of the objective of style transfer."
-    layers: Annotated[Optional[str], typer.Option(help="Style layers, such as stem,block2_add,block4_add.")] = None
+    layers: Annotated[Optional[str], typer.Option(help="Style layers, such as stem,block4_add.")] = None
     style_weights: Annotated[Optional[str], typer.Option(
         help="The proportion of several styles, such as 2,1.")] = None
     content_weight: Annotated[float, typer.Option(help="Of the photo's content.")] = 1.0
