@@ -51,7 +51,7 @@ def _open(source):
         source = io.BytesIO(source)
     return open_picture(source)
 
-# %% ../nbs/01_images.ipynb #e5dd08d4
+# %% ../nbs/01_images.ipynb #e5dd08d5
 _faults = {  # what an error says of a picture
     Image.DecompressionBombError:
         f"claims more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; scale it down first",
@@ -62,6 +62,7 @@ _faults = {  # what an error says of a picture
     MemoryError: "is too large for the memory that is free; scale it down first",
 }
 
+# %% ../nbs/01_images.ipynb #e5dd08d4
 def _decode(source, use=lambda picture: picture, upright=True):
     "What `use` makes of a picture's first frame, read to the last byte and turned upright; and its name."
     name = Path(source).name if isinstance(source, (str, Path)) else "the picture"

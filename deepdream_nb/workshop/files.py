@@ -58,7 +58,7 @@ def closest(name, valid, count=4, main=()):
 
 # %% ../../nbs/workshop/files.ipynb #f00210
 def pip_line(*packages):
-    "The line for a shell that installs packages for the running Python; [films] stands for those of an extra."
+    "The line for a shell that installs packages for this Python; [films] stands for those of an extra."
     nearby = os.path.relpath(sys.executable)
     python = "python" if shutil.which("python") == sys.executable else min(nearby, sys.executable, key=len)
     found = [name for package in packages for name in _packages_of(package)]
