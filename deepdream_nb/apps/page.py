@@ -106,10 +106,10 @@ def _page_settings(ip, port, browser):
 # %% ../../nbs/apps/page.ipynb #a20011
 def serve_panels(ip="127.0.0.1", port=8866, browser=True):
     "Serve the panels as a web page until interrupted; raises `PanelError` where it cannot listen."
-    with extra("panels"): from voila.app import Voila
+    with extra("panels"): import ipykernel, voila.app  # without a kernel each page would be an error
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder)/f"{_page_title}.ipynb"
         page.write_text(page_notebook(), encoding="utf-8")
-        try: Voila.launch_instance([str(page)], config=_page_settings(ip, port, browser))
+        try: voila.app.Voila.launch_instance([str(page)], config=_page_settings(ip, port, browser))
         except OSError as error:
             raise PanelError(f"cannot listen at {ip}, port {port}: {error.strerror}") from None
