@@ -49,7 +49,7 @@ test: $(VENV)/ready-dev sync ## Check that notebooks and package agree, and run 
 FOLDERS = nbs nbs/workshop nbs/apps nbs/solutions
 STATE = cat $(FOLDERS:=/*.ipynb) deepdream_nb/*.py deepdream_nb/*/*.py README.md | cksum
 
-sync: $(VENV)/ready-dev
+sync: $(VENV)/ready-dev ## Export the package from the notebooks, and README.md
 	@before=$$($(STATE)); $(BIN)/nbdev_export; $(BIN)/nbdev_clean; $(MAKE) --no-print-directory readme; \
 	if [ "$$before" != "$$($(STATE))" ]; then \
 		echo "Notebooks, package and README did not agree; they do now. Look at git diff, and commit."; exit 1; fi

@@ -785,6 +785,8 @@ def test_in_jupyterlab_and_its_dark_theme(browser, lab, tmp_path):
         const texts = document.querySelectorAll('.deepdream-gallery span, .deepdream-upload label, h3');
         return [...texts].filter(e => e.offsetParent).map(light) }""")
     assert dark and min(dark) > 128, dark  # light letters
+    tab(page, "Explore layers")
+    quiet(page)
     large = picture(page, "likes")
     field(page, "Layer").select_option(label="block3, 40 channels")
     becomes(page, "document.body.innerText.includes('block3, channel')")

@@ -190,8 +190,10 @@ class DreamWork:
         c, layers = self.forms.controls, self.forms.layers
         try: top = "logits" in self.forms.objective.objective().names()
         except DeepDreamError: top = False  # the page says so already
-        found = loaded_network(layers.source, c["dtype"].value, c["pooling"].value, top)
-        if found is not layers.objective.network: _offer(self.forms, found)
+        source = layers.source
+        found = loaded_network(source, c["dtype"].value, c["pooling"].value, top)
+        still = source is layers.source  # a reader may have chosen another one meanwhile
+        if still and found is not layers.objective.network: _offer(self.forms, found)
         return found
     def prepare(self, job):
         "Load the network that is chosen, and have a step compiled."
