@@ -272,7 +272,7 @@ def test_layers_and_named_recipes(deepdream):
     (["style", "cat.jpg", "cat.jpg", "--style-weight", "-1"], "the style weight is a number from 0 on"),
     (["style", "cat.jpg", "cat.jpg", "--layers", "block4_add,block44"], "block4"),
     (["style", "cat.jpg", "cat.jpg", "--style-weights", "1,2"], "2 numbers for 1 style"),
-    (["style", "flat.png", "cat.jpg"], "too small"),
+    (["style", "flat.png", "cat.jpg", "--network", "squeezenet"], "too small"),
     (["style", "cat.jpg", "cat.jpg", "--network", "mobilenet"], "name the style layers"),
     (["dream", "cat.jpg", "--recipe", "fur", "--max-side", "20"], "too small"),
     (["dream", "cat.jpg", "--guide", "none.jpg"], "there is no file none.jpg"),
@@ -383,7 +383,7 @@ def test_stopped_dream_is_resumed_to_the_same_bytes(deepdream, tmp_path, uninter
     _ends_the_same(tmp_path, way_on, uninterrupted)
 
 
-def test_killed_dream_is_resumed_to_the_same_bytes(tmp_path, uninterrupted):
+def test_killed_dream_is_resumed_to_the_same_bytes(deepdream, tmp_path, uninterrupted):
     script = """
 from deepdream_nb import records
 from deepdream_nb.apps import cli

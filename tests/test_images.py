@@ -177,8 +177,8 @@ def test_a_dream_says_what_it_is(squeezenet):
     plain = Recipe("squeezenet", 'layer("fire3")', octaves=1, steps=1)
     made = make_dream(cat, plain, network=squeezenet, progress=False)
     assert repr(made) == 'Dream 60x40 by layer("fire3") on squeezenet'
-    made = make_dream(cat, "fur", network=squeezenet, progress=False)
-    assert repr(made) == "Dream 60x40 by fur on squeezenet"
+    made = make_dream(cat, "swirls", network=squeezenet, progress=False)
+    assert repr(made) == "Dream 640x427 by swirls on squeezenet"
 
 
 def test_a_jpeg_of_a_see_through_dream_lies_on_white(tmp_path, cutout):

@@ -35,7 +35,7 @@ from deepdream_nb.records import read_record, recipe_text
 from deepdream_nb.workshop.widgets import UPLOAD_LIMIT, Message
 from deepdream_nb.workshop.work import Turns
 
-WAIT = 120_000  # ms: a loaded machine may take long, and a good run never waits for it
+WAIT = 600_000  # ms: a loaded machine may take long, and a good run never waits for it
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -259,6 +259,7 @@ def test_a_phone_shows_the_picture_first_and_a_tall_photo_whole(browser, site, p
 
 
 def test_layer_channel_box_and_hand_over(page):
+    from playwright.sync_api import expect
     tab(page, "Explore layers")
     quiet(page)
     before = page.locator(".deepdream-gallery:visible button img").first.get_attribute("src")
@@ -299,7 +300,7 @@ def test_layer_channel_box_and_hand_over(page):
     screenshot(page, "explorer", 1140)
     press(page, "Dream on it")
     page.locator("button:visible:text-is('Start')").wait_for()
-    assert field(page, "Objective", "textarea").input_value() == objective
+    expect(field(page, "Objective", "textarea")).to_have_value(objective, timeout=WAIT)
     tab(page, "Explore layers")
     field(page, "Objective", "textarea").fill("")
     field(page, "Objective", "textarea").press("Tab")
@@ -309,7 +310,8 @@ def test_layer_channel_box_and_hand_over(page):
     press(page, "Dream on it")  # the channel in view, on the photo in view
     page.locator("button:visible:text-is('Start')").wait_for()
     becomes(page, "e => e.value === 'dahlia'", field(page, "Photo").element_handle())
-    assert field(page, "Objective", "textarea").input_value() == f'channel("block6_add", {number})'
+    wanted = f'channel("block6_add", {number})'
+    expect(field(page, "Objective", "textarea")).to_have_value(wanted, timeout=WAIT)
     field(page, "Photo").select_option("cat")
 
 
@@ -739,7 +741,7 @@ def test_a_server_that_is_gone_is_noticed(browser, tmp_path):
     (("--port", "99999"), "Invalid value for '--port': "),
 ])
 def test_an_address_that_cannot_be(deepdream, options, message):
-    done = deepdream("panels", "--no-browser", *options)
+    done = deepdream("panels", "--no-browser", *options, own_process=True)
     last = done.stderr.splitlines()[-1]
     assert done.returncode == 2 and last.startswith(
         f"deepdream: {message}") and "Traceback" not in done.stderr, done.stderr
