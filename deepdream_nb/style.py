@@ -192,6 +192,8 @@ class StyleSettings:
     keep_colors: str = setting(
         "no", "Keep the photo's colours: no, luminance or statistics",
         choices=("no", "luminance", "statistics"))
+    begin_with: str = setting("recolored", "The photo as it is, or in the styles' colours",
+                              choices=("recolored", "photo"))
     error = StyleError
     def __post_init__(self): check_settings(self, self.error)
 
@@ -220,8 +222,9 @@ def stylize(
 def _paint(photo, styles, network, objective, settings, progress, callback):
     "Climb the objective from the smallest scale to the largest."
     least = 2 * max(network[name].min_size for name in objective.names())
+    pixels = np.concatenate([one.reshape(-1, 3) for one in styles])
     # Colours come sooner and cleaner where the photo begins with the styles' mean and covariance.
-    image = match_colors(photo, np.concatenate([one.reshape(-1, 3) for one in styles]))
+    image = match_colors(photo, pixels) if settings.begin_with == "recolored" else photo
     state, sizes = None, _scale_sizes(*photo.shape[:2], settings.scales, least)
     step_size = settings.step_size or _usual_sizes[settings.optimizer]
     costs = [height * width for height, width in sizes for _ in range(settings.steps)]
