@@ -47,6 +47,7 @@ def kind(name, made_by="follow"):
 class AnyRecipe:
     "What all kinds of recipes share; `kind` makes them known."
     takes_photo, error = True, RecipeError
+    before = {}  # settings that records of older versions lack
     title = property(lambda self: " on ".join(filter(None, (self.kind, getattr(self, "network", "")))))
     def __post_init__(self):
         check_settings(self, self.error)
@@ -97,11 +98,11 @@ def _kind_named(name):
     return KINDS[name]
 
 # %% ../nbs/06a_records.ipynb #07a00006
-def recipe_from(settings, kind=None):
-    "A recipe from a dictionary of settings; what is missing is the default. Raises `RecipeError`."
+def recipe_from(settings, kind=None, missing={}):
+    "A recipe from a dictionary of settings and, for those that it lacks, of `missing`; raises `RecipeError`."
     if not isinstance(settings, dict):
         raise RecipeError("a recipe is a JSON object, {\"objective\": ..., ...}")
-    settings = dict(settings)
+    settings = {**missing, **settings}
     kind = kind or _kind_named(settings.pop("kind", "dream"))
     known = [one.name for one in fields(kind)]
     for name in settings:
@@ -173,12 +174,11 @@ def record_from(note, name):
     if old: return Record(kind.from_old_note(found), "", "", (0, 0), {})
     rest = [found.get(one) for one in ("fingerprint", "photo", "photo_size", "versions")]
     if not _is_whole(*rest, found.get("pictures")): raise RecipeError(f"the record in {name} is incomplete")
-    recipe = recipe_from(found.get("recipe"), kind)
+    recipe = recipe_from(found.get("recipe"), kind, kind.before)
     network = getattr(recipe, "network", "")
     if set(network) & set("/\\"):
-        raise RecipeError(
-            f"the recipe in {name} wants a network from a folder, {network!r:.60}; a record holds a "
-            f"name only")
+        wants = f"the recipe in {name} wants a network from a folder, {network!r:.60}"
+        raise RecipeError(f"{wants}; a record holds a name only")
     return Record(recipe, *rest[:2], tuple(rest[2]), rest[3], found["pictures"])
 
 def _is_whole(fingerprint, photo, size, versions, pictures):

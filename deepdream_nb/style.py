@@ -223,8 +223,7 @@ def _paint(photo, styles, network, objective, settings, progress, callback):
     "Climb the objective from the smallest scale to the largest."
     least = 2 * max(network[name].min_size for name in objective.names())
     pixels = np.concatenate([one.reshape(-1, 3) for one in styles])
-    # Colours come sooner and cleaner where the photo begins with the styles' mean and covariance.
-    image = match_colors(photo, pixels) if settings.begin_with == "recolored" else photo
+    image = match_colors(photo, pixels) if settings.begin_with == "recolored" else photo  # sooner there
     state, sizes = None, _scale_sizes(*photo.shape[:2], settings.scales, least)
     step_size = settings.step_size or _usual_sizes[settings.optimizer]
     costs = [height * width for height, width in sizes for _ in range(settings.steps)]
@@ -260,6 +259,7 @@ class StyleRecipe(AnyRecipe, StyleSettings):
     "All settings of a style transfer but its pictures; raises `RecipeError` for one out of range."
     network: str = setting("lite0", **NETWORK_SETTING)
     objective: str = setting("", "As `style_objective` writes it; empty: the network's usual one")
+    before = {"begin_with": "photo"}
     _: KW_ONLY
     dtype: str = setting("float32", **NUMBERS_SETTING)
     pooling: str = setting("average", "average, or max", choices=("max", "average"))

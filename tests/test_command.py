@@ -20,7 +20,7 @@ import pytest
 from processes import COMMAND
 
 from deepdream_nb.filters import filter_names, load_filter
-from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.images import load_image, read_note, sample, save_image
 from deepdream_nb.octaves import octave_sizes
 from deepdream_nb.recipes import Recipe, recipes, with_effort
 from deepdream_nb.records import read_checkpoint, read_record
@@ -185,6 +185,17 @@ def test_notes_of_older_versions_are_read(deepdream, tmp_path):
     printed = json.loads(deepdream("recipe", "old.png").stdout)
     assert (printed["kind"], printed["filter"], printed["strength"]) == ("filter", "swirls", 0.9)
     assert "the same in every pixel" in deepdream("replay", "old.png", "--input", "cat.jpg").stdout
+
+
+def test_a_style_of_before_begins_with_the_photo(deepdream, tmp_path):
+    done = deepdream("style", "cat.jpg", "cat.jpg", "--steps", 2, "--scales", 1, "--begin-with", "photo",
+                     "--out", "new.png")
+    assert done.returncode == 0, done.stderr
+    image, note = load_image(tmp_path / "new.png"), json.loads(read_note(tmp_path / "new.png"))
+    assert note["recipe"].pop("begin_with") == "photo"
+    save_image(image, tmp_path / "old.png", note=json.dumps(note))
+    again = deepdream("replay", "old.png", "--input", "cat.jpg", "--style", "cat.jpg")
+    assert "the same in every pixel" in again.stdout, again.stderr
 
 
 def test_style_and_its_replay(deepdream, tmp_path):
