@@ -170,6 +170,9 @@ def _compiled_move(cured):
 def tiled_step(network, objective, settings, tile=TILE, halo=None):
     """A step for `ascend` that computes the gradient of a local objective in tiles, for the cures that the
     settings switch on."""
+    if settings.transformations:
+        raise OctaveTooLarge("transformations move the whole picture, so it cannot be computed in tiles; "
+                             "leave them out, or make the picture smaller (max_side)")
     tf, cured = tensorflow(), acting(settings)
     finish = network.compiled(("move", cured), lambda: _compiled_move(cured))
     def step(batch, step_size, values, memory, targets):
