@@ -14,7 +14,8 @@ from ..workshop.stops import *
 # %% ../../nbs/apps/cli.ipynb #fad72093
 def load_app():
     "The Typer application with all commands; it takes a moment to import."
-    from deepdream_nb.apps import cli_classify, cli_dreams, cli_filters, cli_learning  # noqa: F401
+    from deepdream_nb.apps import (  # noqa: F401
+        cli_classify, cli_dreams, cli_filters, cli_learning, cli_visualize)
     from deepdream_nb.apps.cli_frame import app
     return app
 
