@@ -126,10 +126,11 @@ class concept(LocalTerm):
     def places(self, features, image, target):
         return direction(self.name, self.vector).places(features, image, target)
 
-# %% ../nbs/11b_concepts.ipynb #342bb45d
+# %% ../nbs/11b_concepts.ipynb #d7124720
 def concept_mask(network, found, photo):
-    "Where a `Concept` is on a photo (H, W, 3), as a picture: white where it is strongest, else black."
-    plane = np.maximum(activations(network, found.layer, photo) @ found.vector, 0)
+    "Where there is more of a `Concept` than elsewhere on a photo (H, W, 3), as a picture: there white."
+    plane = activations(network, found.layer, photo) @ found.vector
+    plane = np.maximum(plane - plane.mean(), 0)
     light = np.clip(resize(plane[..., None], photo.shape[:2]) / max(plane.max(), 1e-6), 0, 1)
     return np.repeat(light, 3, axis=2).astype("float32")
 

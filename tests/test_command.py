@@ -23,6 +23,7 @@ from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.recipes import Recipe, recipes, with_effort
 from deepdream_nb.records import read_checkpoint, read_record
 
+WAVES = ("--recipe", "fur", "--parameterization", "fourier")
 QUICK = ("--network", "squeezenet", "--steps", 2, "--octaves", 2)
 
 
@@ -183,6 +184,17 @@ def test_guides_and_their_replay(deepdream, tmp_path):
     assert read_record(tmp_path / "both.png").recipe.objective == 'layer("fire6") + filters("fire5")'
 
 
+def test_a_sheet_of_channels_and_a_dream_in_waves(deepdream, tmp_path):
+    more = ("--channel", 3, "--channel", 5, "--side", 48, "--steps", 2, "--out", "sheet.png")
+    done = deepdream("visualize", "squeezenet", "fire3", *more)
+    assert done.returncode == 0 and "sheet.png  100x48 pixels" in done.stdout, done.stderr
+    assert read_record(tmp_path / "sheet.png").recipe.wishes == ('channel("fire3", 3)', 'channel("fire3", 5)')
+    assert "the same in every pixel" in deepdream("replay", "sheet.png").stdout
+    shaken = ("--transformations", "shift(4), rotate(5)", "--parameterization", "fourier", "--octaves", 1)
+    assert deepdream("dream", "cat.jpg", *QUICK[:4], *shaken).returncode == 0
+    assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
+
+
 def test_layers_and_named_recipes(deepdream):
     assert "block10_add" in deepdream("layers").stdout
     assert "fire9_expand3" in deepdream("layers", "squeezenet", "--all").stdout
@@ -236,6 +248,16 @@ def test_layers_and_named_recipes(deepdream):
     (["zoom", "cat.jpg", "--factor", "5"], "factor is a number from 1.0001 to 2"),
     (["zoom", "cat.jpg", "--fps", "0"], "fps is a number from 0.1 to 120"),
     (["zoom", "flat.png", "--recipe", "fur"], "too small"),
+    (["dream", "cat.jpg", *WAVES, "--octaves", "3"], "takes octaves 1 and blend 0, not 3 and 0"),
+    (["dream", "cat.jpg", *WAVES, "--octaves", "1", "--tile", "150"], "not in tiles"),
+    (["dream", "cat.jpg", "--transformations", "shif(3)"], "there is no transformation 'shif'"),
+    (["dream", "cat.jpg", "--transformations", "shift(-1)"], "pixels of shift is a whole number from 0"),
+    (["dream", "cat.jpg", "--recipe", "fur", "--transformations", "crop(80)"], "leaves nothing of"),
+    (["visualize", "squeezenet", "fire22"], "fire2"),
+    (["visualize", "squeezenet", "fire2", "--channel", "128"], "channels 0 to 127, not 128"),
+    (["visualize", "squeezenet", "fire2", "--concept", "nobody"], "there is no concept 'nobody'"),
+    (["visualize", "squeezenet", "logits"], "logits has no places"),
+    (["visualize", "squeezenet", "fire2", "--out", "cat.jpg"], "--force"),
 ])
 def test_one_line_for_each_error(deepdream, tmp_path, arguments, said):
     (tmp_path / "text.jpg").write_text("no picture at all")
