@@ -27,7 +27,7 @@ def _wishes(network, layer, channels, concepts):
     for wish in found: direction_of(network, wish)
     return tuple(found)
 
-# %% ../../nbs/apps/cli_visualize.ipynb #a2e63691
+# %% ../../nbs/apps/cli_visualize.ipynb #d593d174
 @command("lite0 block6_add --channel 21 --channel 59 --out sheet.png")
 @with_settings(VisualizationRecipe, defaults=True)
 def visualize_command(
@@ -43,7 +43,7 @@ def visualize_command(
 ):
     "Draw what channels and concepts of a layer like, from noise."
     timer, path = Timer(), output_path(out, f"{to_path(network).stem}.{layer}.png", force)
-    loaded = load_network(network, weights, settings["dtype"])
+    loaded = load_network(network, weights, settings.get("dtype", "float32"))
     recipe = VisualizationRecipe(network, _wishes(loaded, layer, channel, concept), **settings)
     timer.done(f"load {loaded.name}")
     made = follow(recipe, maker=loaded)
