@@ -76,8 +76,9 @@ def _tile_gradient(network, objective):
     tf, images = tensorflow(), tensorflow().TensorSpec([None, None, None, 3], "float32")
     targets = {text: term.target_spec() for text, term in comparisons(objective).items()}
     shares = {repr(term): tf.TensorSpec([], "float32") for _, term in objective.bind(network).weighted}
-    run = tf.function(gradient_of(network, objective), input_signature=[images, targets, shares],
-                      autograph=False)
+    gradient = gradient_of(network, objective)
+    def of_tiles(image, targets, shares): return gradient(image, targets, shares)
+    run = tf.function(of_tiles, input_signature=[images, targets, shares], autograph=False)
     return run.get_concrete_function()
 
 # %% ../nbs/06_large_pictures.ipynb #06a00004
