@@ -249,7 +249,7 @@ def test_layers_and_named_recipes(deepdream):
     (["zoom", "cat.jpg", "--fps", "0"], "fps is a number from 0.1 to 120"),
     (["zoom", "flat.png", "--recipe", "fur"], "too small"),
     (["dream", "cat.jpg", *WAVES, "--octaves", "3"], "takes octaves 1 and blend 0, not 3 and 0"),
-    (["dream", "cat.jpg", *WAVES, "--octaves", "1", "--tile", "150"], "not in tiles"),
+    (["dream", "cat.jpg", *WAVES, "--octaves", "1", "--tile", "64"], "not in tiles"),
     (["dream", "cat.jpg", "--transformations", "shif(3)"], "there is no transformation 'shif'"),
     (["dream", "cat.jpg", "--transformations", "shift(-1)"], "pixels of shift is a whole number from 0"),
     (["dream", "cat.jpg", "--recipe", "fur", "--transformations", "crop(80)"], "leaves nothing of"),
