@@ -53,6 +53,12 @@ class DreamSettings(AscentSettings):
         slider=(0, 1, 0.05), label="Guide's colours")
     error = OctaveError
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.parameterization != "pixels" and (self.octaves != 1 or self.blend):
+            rule = f"{self.parameterization} climbs at all sizes at once, so it takes octaves 1 and blend 0"
+            raise self.error(f"{rule}, not {self.octaves} and {self.blend:g}")
+
 # %% ../nbs/05_octaves.ipynb #05a00003
 def octave_steps(steps, sizes):
     """The number of steps at each of so many sizes; of a longer list the last ones, of a shorter one its

@@ -34,7 +34,10 @@ def _settled(recipe, maker, photo):
     size = recipe.fitted(photo).shape[:2]
     tile = recipe.tile or choose_tile(maker, recipe.objective, *size)
     octaves = recipe.octaves or fitting_octaves(*size, recipe.octave_scale)
-    return replace(recipe, tile=tile, octaves=octaves, network=Path(recipe.network).name)
+    objective = recipe.objective
+    if "concept(" in objective: objective = repr(parse(objective))  # with the numbers that it stands for
+    network = Path(recipe.network).name
+    return replace(recipe, tile=tile, octaves=octaves, network=network, objective=objective)
 
 # %% ../nbs/07_recipes.ipynb #07a00004
 @kind("dream", "make_dream")

@@ -225,8 +225,9 @@ class Checkpoint:
     def __init__(self, path, record, seconds=20):
         self.path, self.record, self.seconds, self.state, self.last = Path(path), record, seconds, None, None
         self.saved = time.monotonic()
-        # What a cure remembers is not kept: with such a cure a dream goes on from the last finished size.
-        self.only_whole = any(CURES[name].remembers for name, _ in acting(record.recipe))
+        # What a cure or Adam remembers is not kept: such a dream goes on from the last finished size.
+        remembers = any(CURES[name].remembers for name, _ in acting(record.recipe))
+        self.only_whole = remembers or record.recipe.parameterization != "pixels"
 
     def keep(self, *now):
         "Take note of (octave, step, image)."

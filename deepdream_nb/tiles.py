@@ -76,8 +76,9 @@ def _tile_gradient(network, objective):
     tf, images = tensorflow(), tensorflow().TensorSpec([None, None, None, 3], "float32")
     targets = {text: term.target_spec() for text, term in comparisons(objective).items()}
     shares = {repr(term): tf.TensorSpec([], "float32") for _, term in objective.bind(network).weighted}
-    run = tf.function(gradient_of(network, objective), input_signature=[images, targets, shares],
-                      autograph=False)
+    gradient = gradient_of(network, objective)
+    def of_tiles(image, targets, shares): return gradient(image, targets, shares)
+    run = tf.function(of_tiles, input_signature=[images, targets, shares], autograph=False)
     return run.get_concrete_function()
 
 # %% ../nbs/06_large_pictures.ipynb #06a00004
@@ -170,6 +171,9 @@ def _compiled_move(cured):
 def tiled_step(network, objective, settings, tile=TILE, halo=None):
     """A step for `ascend` that computes the gradient of a local objective in tiles, for the cures that the
     settings switch on."""
+    if settings.transformations:
+        raise OctaveTooLarge("transformations move the whole picture, so it cannot be computed in tiles; "
+                             "leave them out, or make the picture smaller (max_side)")
     tf, cured = tensorflow(), acting(settings)
     finish = network.compiled(("move", cured), lambda: _compiled_move(cured))
     def step(batch, step_size, values, memory, targets):

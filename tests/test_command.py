@@ -26,6 +26,7 @@ from deepdream_nb.recipes import Recipe, recipes, with_effort
 from deepdream_nb.records import read_checkpoint, read_record
 from deepdream_nb.workshop.embedded import EMBEDDED
 
+WAVES = ("--recipe", "fur", "--min-side", 0, "--parameterization", "fourier")
 QUICK = ("--network", "squeezenet", "--steps", 2, "--octaves", 2, "--min-side", 0)
 
 
@@ -249,6 +250,17 @@ def test_a_recipe_follows_the_size_of_the_picture(name):
     assert one.fitted(np.zeros((75, 100, 3), "float32")).shape == (480, 640, 3)
 
 
+def test_a_sheet_of_channels_and_a_dream_in_waves(deepdream, tmp_path):
+    more = ("--channel", 3, "--channel", 5, "--side", 48, "--steps", 2, "--out", "sheet.png")
+    done = deepdream("visualize", "squeezenet", "fire3", *more)
+    assert done.returncode == 0 and "sheet.png  100x48 pixels" in done.stdout, done.stderr
+    assert read_record(tmp_path / "sheet.png").recipe.wishes == ('channel("fire3", 3)', 'channel("fire3", 5)')
+    assert "the same in every pixel" in deepdream("replay", "sheet.png").stdout
+    shaken = ("--transformations", "shift(4), rotate(5)", "--parameterization", "fourier", "--octaves", 1)
+    assert deepdream("dream", "cat.jpg", *QUICK[:4], *shaken).returncode == 0
+    assert "the same in every pixel" in deepdream("replay", "cat.dream.png", "--input", "cat.jpg").stdout
+
+
 def test_layers_and_named_recipes(deepdream):
     assert "block10_add" in deepdream("layers").stdout
     assert "fire9_expand3" in deepdream("layers", "squeezenet", "--all").stdout
@@ -302,6 +314,16 @@ def test_layers_and_named_recipes(deepdream):
     (["zoom", "cat.jpg", "--factor", "5"], "factor is a number from 1.0001 to 2"),
     (["zoom", "cat.jpg", "--fps", "0"], "fps is a number from 0.1 to 120"),
     (["zoom", "flat.png", "--recipe", "fur"], "too small"),
+    (["dream", "cat.jpg", *WAVES, "--octaves", "3"], "takes octaves 1 and blend 0, not 3 and 0"),
+    (["dream", "cat.jpg", *WAVES, "--octaves", "1", "--tile", "64"], "not in tiles"),
+    (["dream", "cat.jpg", "--transformations", "shif(3)"], "there is no transformation 'shif'"),
+    (["dream", "cat.jpg", "--transformations", "shift(-1)"], "pixels of shift is a whole number from 0"),
+    (["dream", "cat.jpg", "--recipe", "fur", "--transformations", "crop(80)"], "leaves nothing of"),
+    (["visualize", "squeezenet", "fire22"], "fire2"),
+    (["visualize", "squeezenet", "fire2", "--channel", "128"], "channels 0 to 127, not 128"),
+    (["visualize", "squeezenet", "fire2", "--concept", "nobody"], "there is no concept 'nobody'"),
+    (["visualize", "squeezenet", "logits"], "logits has no places"),
+    (["visualize", "squeezenet", "fire2", "--out", "cat.jpg"], "--force"),
 ])
 def test_one_line_for_each_error(deepdream, tmp_path, arguments, said):
     (tmp_path / "text.jpg").write_text("no picture at all")

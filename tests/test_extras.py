@@ -10,7 +10,7 @@ import pytest
 from deepdream_nb.images import load_image, sample, save_image
 
 EXTRAS = """pillow_heif anywidget ipykernel voila imageio imageio_ffmpeg imagehash kagglehub distributed
-    tf2onnx onnx onnxruntime ai_edge_litert""".split()  # requests and urllib3 come with TensorFlow, too
+    tf2onnx onnx onnxruntime ai_edge_litert sklearn""".split()  # requests comes with TensorFlow, too
 BLOCK = f"""
 import sys
 class Block:
@@ -140,6 +140,7 @@ SCRIPTS = {
         "from deepdream_nb.datasets import photo_hash\nphoto_hash(np.zeros((9, 9, 3), 'float32'))",
     ("kagglehub", "datasets"): "from deepdream_nb.datasets import natural_images\nnatural_images('natural')",
     ("imageio", "films"): "from deepdream_nb.workshop.film_files import save_film\nsave_film([], 'a.gif')",
+    ("sklearn", "concepts"): "from deepdream_nb.concepts import find_concepts\nfind_concepts([], 'fire5')",
     ("distributed", "cluster"): "from deepdream_nb.apps.folder_runs import dask_executor\n"
         "with dask_executor(): pass",
 }

@@ -421,8 +421,17 @@ def recipes_of(kind, **own):
 
 plain_names = names.filter(lambda name: not set(name) & set("/\\"))
 tiles = st.one_of(st.just(0), st.integers(64, 8192))
-any_recipe = recipes_of(Recipe, network=plain_names, objective=objectives.map(repr), tile=tiles,
-                        smoothing=st.floats(0, 0.2))
+shaken = st.sampled_from(["", "shift(8)", "pad(12), rotate(5), scale(0.9, 1.1), noise(0.02)"])
+def any_dream(**fixed):
+    "Any recipe of a dream with some settings fixed."
+    fixed = {name: st.just(value) for name, value in fixed.items()}
+    return recipes_of(Recipe, network=plain_names, objective=objectives.map(repr), tile=tiles,
+                      transformations=shaken, smoothing=st.floats(0, 0.2), **fixed)
+
+
+# waves have all sizes at once
+any_recipe = st.one_of(any_dream(parameterization="pixels"),
+                       any_dream(parameterization="fourier", octaves=1, blend=0.0))
 any_style = recipes_of(StyleRecipe, network=plain_names,
                        objective=st.one_of(st.just(""), objectives.map(repr)))
 

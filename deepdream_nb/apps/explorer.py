@@ -88,7 +88,7 @@ class LayerPick:
 # %% ../../nbs/apps/explorer.ipynb #e00006
 _orders = ("strongest on the photo", "strongest in the box", "by number")
 _views = ("what they like", "where they answer")
-_page_size, _batch, _side = 24, 8, 96  # channels in the gallery, drawn at once; pixels of a picture
+_page_size, _batch, _side = 24, 8, 112  # channels in the gallery, drawn at once; pixels of a picture
 
 class ChannelGallery:
     "The channels of a `Look`, a page of them, in an order."
@@ -179,7 +179,7 @@ def _draw_large(card, look, job):
     card.large.label = f"What {name}, channel {number} likes"
     card.large.value = kept(card.side) or kept(_side) or _grey()
     if not kept(card.side):
-        card.large.value = make_channels(look.network, name, [number], card.side, 32, after_step)[number]
+        card.large.value = make_channels(look.network, name, [number], card.side, 48, after_step)[number]
 
 # %% ../../nbs/apps/explorer.ipynb #e00015
 class ChannelSum:
