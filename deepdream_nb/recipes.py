@@ -34,10 +34,9 @@ def _settled(recipe, maker, photo):
     size = recipe.fitted(photo).shape[:2]
     tile = recipe.tile or choose_tile(maker, recipe.objective, *size)
     octaves = recipe.octaves or fitting_octaves(*size, recipe.octave_scale)
-    objective = recipe.objective
-    if "concept(" in objective: objective = repr(parse(objective))  # with the numbers that it stands for
-    network = Path(recipe.network).name
-    return replace(recipe, tile=tile, octaves=octaves, network=network, objective=objective)
+    # a concept's name is written down with the numbers that it stands for
+    wish = repr(parse(recipe.objective)) if "concept(" in recipe.objective else recipe.objective
+    return replace(recipe, tile=tile, octaves=octaves, network=Path(recipe.network).name, objective=wish)
 
 # %% ../nbs/07_recipes.ipynb #07a00004
 @kind("dream", "make_dream")
@@ -91,7 +90,6 @@ recipes = {  # by name
 
 # %% ../nbs/07_recipes.ipynb #07a00025
 _squeezenet = dict(octaves=0, min_side=640)
-
 recipes |= {  # SqueezeNet: patterns rather than animals, and quicker
     "terriers": Recipe("squeezenet", 'layer("fire5") + 2 * layer("fire8")', **_squeezenet),
     "fur": Recipe("squeezenet", 'layer("fire7", "l2")', octave_scale=1.3, step_size=0.012, **_squeezenet),
@@ -103,7 +101,6 @@ recipes |= {  # SqueezeNet: patterns rather than animals, and quicker
 # %% ../nbs/07_recipes.ipynb #07a00026
 _vgg = dict(steps=15, step_size=0.009, max_side=400)
 _inception = dict(octaves=5, octave_scale=1.3, steps=15, step_size=0.01, smoothing_growth=3, max_side=512)
-
 recipes |= {  # larger networks, whose weights are downloaded
     "vgg-eyes": Recipe("vgg19", 'layer("block4_conv2") + layer("block5_conv1")', **_vgg),
     "vgg-wolves": Recipe("vgg19", 'layer("block5_conv2")', **_vgg),
