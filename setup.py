@@ -38,7 +38,8 @@ setup(
     packages=["deepdream_nb", "deepdream_nb.workshop", "deepdream_nb.apps", "deepdream_nb.data"],
     package_dir={"deepdream_nb.data": "data"},
     package_data={"deepdream_nb.data": [
-        "*.jpg", "*.txt", "*.md", "recipes/*.jpg", "filters/*.filter", "filters/*.jpg", "gans/*.gan",
+        "*.jpg", "*.txt", "*.md", "paintings/*.jpg", "recipes/*.jpg",
+        "filters/*.filter", "filters/*.jpg", "gans/*.gan",
     ]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),

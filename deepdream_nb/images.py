@@ -29,7 +29,8 @@ def data_folder():
 # %% ../nbs/01_images.ipynb #66eb9146
 def sample(name="cat"):
     "The path of a picture that comes with the course, such as cat, pagoda or mountains."
-    found = {path.stem: path for path in sorted(data_folder().glob("*.jpg"))}
+    places = "*.jpg", "paintings/*.jpg"
+    found = {path.stem: path for place in places for path in sorted(data_folder().glob(place))}
     if name in found: return found[name]
     raise ImageError(f"there is no sample picture {name!r}; there are {', '.join(found)}")
 

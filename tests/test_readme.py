@@ -35,11 +35,11 @@ def lines():
 
 
 def test_what_is_typed_in_a_terminal_works_in_its_order(tmp_path, monkeypatch):
-    (tmp_path / "data").mkdir()
-    for path in data_folder().glob("*.jpg"):
+    (tmp_path / "data" / "paintings").mkdir(parents=True)
+    for path in [*data_folder().glob("*.jpg"), *data_folder().glob("paintings/*.jpg")]:
         with Image.open(path) as picture:
             picture.thumbnail((96, 96))
-            picture.save(tmp_path / "data" / path.name)
+            picture.save(tmp_path / "data" / path.relative_to(data_folder()))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TQDM_DISABLE", "1")
     app, seen = load_app(), set()

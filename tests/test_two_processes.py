@@ -156,7 +156,7 @@ def test_wheel_from_the_sdist_holds_all_that_a_dream_needs(tmp_path):
     modules = {path.relative_to(root).as_posix() for path in (root / "deepdream_nb").rglob("*.py")}
     assert {"deepdream_nb/workshop/files.py", "deepdream_nb/apps/cli.py"} < modules
     data = set()
-    for pattern in ("*.jpg", "*.txt", "*.md", "recipes/*", "filters/*", "gans/*"):
+    for pattern in ("*.jpg", "*.txt", "*.md", "paintings/*", "recipes/*", "filters/*", "gans/*"):
         data |= {f"deepdream_nb/{path.relative_to(root)}" for path in (root / "data").glob(pattern)}
     needed = "filters/swirls.filter", "gans/dreams.gan", "cat.jpg", "imagenet_classes.txt"
     assert {f"deepdream_nb/data/{name}" for name in needed} < data
