@@ -42,11 +42,10 @@ def visualize_command(
     weights: WEIGHTS = None, force: FORCE = False, **settings,
 ):
     "Draw what channels and concepts of a layer like, from noise."
-    timer, path = Timer(), output_path(out, f"{to_path(network).stem}.{layer}.png", force)
+    timer, output = Timer(), Output(out, f"{to_path(network).stem}.{layer}.png", force)
     loaded = load_network(network, weights, settings.get("dtype", "float32"))
     recipe = VisualizationRecipe(network, _wishes(loaded, layer, channel, concept), **settings)
     timer.done(f"load {loaded.name}")
     made = follow(recipe, maker=loaded)
     timer.done(f"draw {len(recipe.wishes)}")
-    save_dream(made, path, overwrite=force)
-    say_made(made, path, timer, weights=weights)
+    say_made(made, output.save(made), timer, weights=weights)
