@@ -189,13 +189,14 @@ def test_notes_of_older_versions_are_read(deepdream, tmp_path):
 
 
 def test_a_style_of_before_begins_with_the_photo(deepdream, tmp_path):
-    done = deepdream("style", "cat.jpg", "cat.jpg", "--steps", 2, "--scales", 1, "--begin-with", "photo",
+    save_image(load_image(sample("coffee"), max_side=90), tmp_path / "cup.png")
+    done = deepdream("style", "cat.jpg", "cup.png", "--steps", 2, "--scales", 1, "--begin-with", "photo",
                      "--out", "new.png")
     assert done.returncode == 0, done.stderr
     image, note = load_image(tmp_path / "new.png"), json.loads(read_note(tmp_path / "new.png"))
     assert note["recipe"].pop("begin_with") == "photo"
     save_image(image, tmp_path / "old.png", note=json.dumps(note))
-    again = deepdream("replay", "old.png", "--input", "cat.jpg", "--style", "cat.jpg")
+    again = deepdream("replay", "old.png", "--input", "cat.jpg", "--style", "cup.png")
     assert "the same in every pixel" in again.stdout, again.stderr
 
 
