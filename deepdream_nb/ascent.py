@@ -246,7 +246,7 @@ def _shifts(network, objective, settings):
     jitter = settings.jitter
     found = np.random.default_rng(settings.seed).integers(-jitter, jitter + 1, (settings.steps, 2))
     over = [term for term in comparisons(objective).values() if term.lies_over]
-    grid = max((network[name].stride for term in over for name in term.layers()), default=1)
+    grid = max((network[name].grid for term in over for name in term.layers()), default=1)
     return np.round(found / grid).astype(int) * grid
 
 def rolled_targets(network, objective, targets, shift):
@@ -317,7 +317,7 @@ def _climb_in(parameterization):
 
 def _check_together(network, objective, settings, size, step):
     "Raise an error for what makes no sense together, and for a picture of a size (height, width) too small."
-    network.check_size(*size, objective.names())
+    network.check_size(*size, objective.bind(network).names())
     check_transformations(network, objective, settings.transformations, size)
     if not step or settings.parameterization == "pixels": return
     raise AscentError(f"{settings.parameterization} climbs with a step of its own, not in tiles; set "

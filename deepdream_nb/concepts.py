@@ -35,11 +35,11 @@ def take_crops(network, name, photos, count=2000, side=0, seed=0):
     "`Crops` at random places of photos; `side`: of a window, in pixels, 0 for the layer's receptive field."
     if not len(photos): raise ConceptError("concepts are found in photos; there are none")
     info, boxes, features = network[name], [], []
-    if not info.receptive_field: raise ConceptError(f"{name} has no places: it sees the whole picture")
+    if not info.places: raise ConceptError(f"{name} has no places: it sees the whole picture")
     rng, share = np.random.default_rng(seed), -(-count // len(photos))
     for number, photo in enumerate(photos):
         found, size = activations(network, name, photo), np.array(photo.shape[:2])
-        width = min(side or info.receptive_field, *size)
+        width = min(side or info.receptive_field or max(size), *size)
         places = rng.permutation(found.shape[0] * found.shape[1])[:share]
         grid = np.stack(np.unravel_index(places, found.shape[:2]), axis=1)
         corners = np.clip((grid + 0.5) * size / found.shape[:2] - width / 2, 0, size - width).astype(int)

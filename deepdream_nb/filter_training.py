@@ -305,8 +305,7 @@ def _learnt_photos(folder, limit, dreamt):
 def _learnable(recipe):
     "The recipe of a dream that a filter can learn; raises `DeepDreamError` for another."
     recipe, cannot = dream_recipe(recipe), "a filter cannot learn a dream"
-    if comparisons(parse(recipe.objective)):
-        raise FilterError(f"{cannot} with guides; take an objective without them")
+    if comparisons(parse(recipe.objective)): raise FilterError(f"{cannot} with guides; leave them out")
     if not isinstance(recipe.steps, int): raise FilterError(f"{cannot} whose steps are a list, not a number")
     for name, _ in acting(recipe):
         if CURES[name].remembers: raise FilterError(f"{cannot} with the cure {name}, which remembers steps")
@@ -318,7 +317,8 @@ def _begin(recipe, network, learnt, shown, settings, start, path):
     network.check_size(settings.side, settings.side, parse(recipe.objective).names())
     digest = hashlib.sha256()
     for pictures in learnt: digest.update(pictures[0].tobytes())
-    plan = {"recipe": asdict(recipe), "network": network.fingerprint, **asdict(settings),
+    own = {name: value for name, value in asdict(recipe).items() if value != "auto"}  # as before
+    plan = {"recipe": own, "network": network.fingerprint, **asdict(settings),
             "start": str(start or ""), "photos": digest.hexdigest()}
     folder = TrainingFolder(path, "steps", plan, FilterError)
     photos = np.stack([squared(load_image(picture), 224) for picture in shown])

@@ -305,6 +305,7 @@ class diversity(Term):
     """Minus the mean cosine between the Gram matrix of an image's layer and those of the others in the batch
     (Olah et al., 2017)."""
     name: str
+    needs_places = True
     def measure(self, features, image, target):
         tf, found = tensorflow(), gram(float_features(features, self.name))
         flat = tf.math.l2_normalize(tf.reshape(found, [tf.shape(found)[0], -1]), axis=-1)

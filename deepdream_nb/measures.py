@@ -194,7 +194,7 @@ _judge_layers = {"lite0": "block9_add", "squeezenet": "fire8",
 
 def judge_layer(network):
     "The layer whose mean square says how strongly a judging network answers; raises `NetworkError`."
-    places = [info.name for info in main_layers(network) if info.receptive_field]
+    places = [info.name for info in main_layers(network) if info.places]
     if not places: raise NetworkError(f"{network.name} has no layer with places to judge dreams by")
     return _judge_layers.get(network.name) or places[len(places) * 3 // 5]
 

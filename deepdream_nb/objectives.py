@@ -67,8 +67,7 @@ class Objective:
         return Objective(*self.weighted, *other.weighted)
     def __radd__(self, start):  # `sum` starts at 0
         return self if is_number(start) and start == 0 else self + start
-    def __mul__(self, number): return Objective(*_scaled(self.weighted, number))
-    __rmul__ = __mul__
+    __mul__ = __rmul__ = lambda self, number: Objective(*_scaled(self.weighted, number))
     def __neg__(self): return self * -1
     def __sub__(self, other): return self + other * -1
     def names(self):
@@ -76,6 +75,7 @@ class Objective:
         return tuple(dict.fromkeys(name for _, term in self.weighted for name in term.layers()))
     def bind(self, network):
         "The objective with class names as numbers; raises `DeepDreamError` if it does not fit the network."
+        for _, term in self.weighted: check_layers(network, term.layers(), term.needs_places * repr(term))
         return Objective(*[(weight, term.bound(network)) for weight, term in self.weighted])
     def value(self, features, image, targets={}, shares={}):
         "Its value for each image of a batch (N, H, W, 3): (N,); `targets` and `shares` by a term's text."
@@ -88,9 +88,8 @@ class Term(Objective):
     def weighted(self): return ((1.0, self),)
     def layers(self): return (self.name,) if hasattr(self, "name") else ()
     def pictures(self): return ()  # the names of those that it compares with
-    def bound(self, network):
-        for name in self.layers(): network[name]  # raises for a layer that is not there
-        return self
+    needs_places = False  # whether it means nothing for a layer with one value for the whole picture
+    def bound(self, network): return self
     def __repr__(self):
         given = [(getattr(self, one.name), one.default) for one in fields(self)]
         while given and given[-1][0] == given[-1][1]: given.pop()  # what is the default need not be said
@@ -186,6 +185,7 @@ class neuron(Term):
     index: int
     y: float = 0.5
     x: float = 0.5
+    needs_places = True
     def __post_init__(self):
         _demand_channel(self, self.index)
         inside = all(is_number(at) and 0 <= at <= 1 for at in (self.y, self.x))
@@ -210,11 +210,7 @@ class logit(Term):
     def layers(self): return ("logits",)
     def bound(self, network):
         count, which = network["logits"].channels, self.which
-        if isinstance(which, str):
-            names = [name.lower() for name in network.classes]
-            near = closest(which, names)
-            _demand(which.lower() in names, self, f"{network.name} knows no class {which!r}; {near}")
-            which = names.index(which.lower())
+        if isinstance(which, str): which = class_number(network, which)
         _demand(which < count, self, f"{network.name} has the classes 0 to {count - 1}, not {which}")
         return logit(which)
     def measure(self, features, image, target): return float_features(features, "logits")[:, self.which]
@@ -262,6 +258,7 @@ class total_variation(LocalTerm):
 class Comparison(Term):
     "A term that compares a layer of the image with that of a picture; has the fields `name` and `picture`."
     target_shape = [None, None, None, None]  # of what `target` returns
+    needs_places = True
     same_size = True                         # the picture is first resized to the image's size
     def pictures(self): return (self.picture,)
     def target(self, features): return features

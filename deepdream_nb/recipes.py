@@ -36,7 +36,7 @@ def _settled(recipe, maker, photo):
     octaves = recipe.octaves or fitting_octaves(*size, recipe.octave_scale)
     # a concept's name is written down with the numbers that it stands for
     wish = repr(parse(recipe.objective)) if "concept(" in recipe.objective else recipe.objective
-    return replace(recipe, tile=tile, octaves=octaves, network=Path(recipe.network).name, objective=wish)
+    return replace(named(recipe, maker), tile=tile, octaves=octaves, objective=wish)
 
 # %% ../nbs/07_recipes.ipynb #07a00004
 @kind("dream", "make_dream")
@@ -50,9 +50,9 @@ class Recipe(AnyRecipe, DreamSettings):
     tile: int = setting(0, "The side of tiles, in pixels; 0: only where the memory is short", 0, 8192)
     dtype: str = setting("float32", **NUMBERS_SETTING)
     pooling: str = setting("max", "max, or average in place of every max pool", choices=("max", "average"))
+    preprocessing: str = setting("auto", **INPUT_SETTING)
     max_side: int = setting(1024, **SIDE_SETTING)
-    min_side: int = setting(0, "Enlarge smaller photos to this many pixels, within max_side; 0: never",
-                            0, 10_000, label="Smallest size")
+    min_side: int = setting(0, **SMALLEST_SETTING)
     def __post_init__(self):
         super().__post_init__()
         check_tile(self.tile, RecipeError)
@@ -225,7 +225,7 @@ def make_dreams(photos, recipe=None, weights=None, network=None, progress=True):
     recipe, photos = dream_recipe(recipe), check_image(photos)
     network = network or network_for(recipe, weights)
     images = np.stack([recipe.fitted(photo) for photo in photos])
-    recipe = replace(recipe, network=Path(recipe.network).name)
+    recipe = named(recipe, network)
     dreamt = large_dream(images, network, recipe.objective, recipe, recipe.tile, progress)
     return [Dream(one, record_of(recipe, network, photo)) for one, photo in zip(dreamt, photos)]
 
@@ -234,7 +234,8 @@ def network_for(recipe, weights=None, dtype=None):
     """The network that a recipe names, with its classes if the objective asks for a logit; `dtype`: in place
     of the recipe's own, as `load_network` takes it."""
     top = bool(recipe.objective) and "logits" in parse(recipe.objective).names()
-    return load_network(recipe.network, weights, dtype or recipe.dtype, top, recipe.pooling)
+    number, fed = dtype or recipe.dtype, recipe.preprocessing
+    return load_network(recipe.network, weights, number, top, recipe.pooling, fed)
 
 # %% ../nbs/07_recipes.ipynb #07a00037
 EFFORTS = {"quick": 0.4, "usual": 1.0, "full": 2.0}  # so many of a recipe's steps
@@ -263,8 +264,7 @@ class Replay:
 
     def __str__(self):
         same = "the same in every pixel" if self.identical else (
-            f"different by "
-            f"{self.mean_difference:.2f} of 255 in the mean, {self.max_difference} at most")
+            f"different by {self.mean_difference:.2f} of 255 in the mean, {self.max_difference} at most")
         changes = ", ".join(f"{name} {then} -> {now}" for name, (then, now) in self.changed_versions.items())
         return same + (f"; changed since: {changes}" if changes else "")
 
@@ -279,7 +279,7 @@ def replay(picture, photo=None, weights=None, styles=(), progress=True, pictures
     given = {**styles, **{word: load_pictures(one) for word, one in pictures.items()}}
     _check_pictures(name, record.pictures, given)
     maker = record.recipe.load(weights)
-    if record.fingerprint not in ("", maker.fingerprint):
+    if not made_by(record, maker):
         raise RecipeError(f"{name} was made with other weights of {maker.name}")
     again = Dream(record.recipe.make(maker, photo, given, progress),
                   record_of(record.recipe, maker, photo, given), alpha)

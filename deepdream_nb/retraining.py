@@ -299,10 +299,10 @@ def retrain(
 # %% ../nbs/15_inception_retraining.ipynb #67d1f1d6
 def _chosen_layers(network, name, frozen):
     "The head's layer and the last frozen one (or None), by default or checked; raises `DeepDreamError`."
-    joins = [info.name for info in main_layers(network) if info.receptive_field]
+    joins = [info.name for info in main_layers(network) if info.places]
     if not (name or joins): raise RetrainingError(f"{network.name} has no usual layer for the head; name one")
     name = name or joins[-1]
-    if not network[name].receptive_field:
+    if not network[name].places:
         near = ", ".join(joins[-3:])
         raise RetrainingError(f"the head goes on a layer that has places, such as {near}, not on {name}")
     below = [one for one in joins if network[one].depth < network[name].depth]

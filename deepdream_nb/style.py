@@ -259,16 +259,18 @@ class StyleRecipe(AnyRecipe, StyleSettings):
     "All settings of a style transfer but its pictures; raises `RecipeError` for one out of range."
     network: str = setting("lite0", **NETWORK_SETTING)
     objective: str = setting("", "As `style_objective` writes it; empty: the network's usual one")
-    before = {"begin_with": "photo"}
     _: KW_ONLY
     dtype: str = setting("float32", **NUMBERS_SETTING)
     pooling: str = setting("average", "average, or max", choices=("max", "average"))
+    preprocessing: str = setting("auto", **INPUT_SETTING)
     max_side: int = setting(600, **SIDE_SETTING)
     def __post_init__(self):
         super().__post_init__()
         if self.objective: parse(self.objective)
     def load(self, weights=None): return network_for(self, weights)
-    def settled(self, maker, photo): return replace(self, network=Path(self.network).name)
+    def settled(self, maker, photo): return named(self, maker)
+    @classmethod
+    def before(cls, found): return {"begin_with": "photo", **super().before(found)}
     def make(self, maker, photo, pictures={}, progress=True, callback=None):
         image = fit(photo, self.max_side or None)
         return stylize(image, list(pictures.values()), maker, self.objective, self, progress, callback)

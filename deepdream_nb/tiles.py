@@ -101,7 +101,7 @@ def _cropped(network, objective, targets, tiles):
         if names:
             height, width, _ = network.feature_shapes(names, height, width)[names[0]]
             stride = network[names[0]].stride
-        corners = [(tile.y // stride, tile.x // stride) for tile in tiles]
+        corners = [(int(tile.y // stride), int(tile.x // stride)) for tile in tiles]
         return tensorflow().concat([tensor[:, y:y + height, x:x + width] for y, x in corners], axis=0)
     return map_targets(objective, targets, crop) if targets else targets
 
@@ -119,11 +119,11 @@ def _usual_halo(network, objective):
 def _tiles_for(image, network, objective, tile, halo):
     "The tiles in which the gradient of a local objective is computed; raises `OctaveTooLarge`."
     for _, term in objective.weighted:
-        if not isinstance(term, LocalTerm):
+        if not isinstance(term, LocalTerm) or not all(network[name].places for name in term.layers()):
             raise OctaveTooLarge(
                 f"{term!r} looks at the whole picture at once, so it cannot be computed in tiles; "
                                  "make the picture smaller (max_side)")
-    stride = max((network[name].stride for name in objective.names()), default=1)
+    stride = max((network[name].grid for name in objective.names()), default=1)
     return _tiles_of(*image.shape[:2], tile, _usual_halo(network, objective) if halo is None else halo,
                      stride)
 

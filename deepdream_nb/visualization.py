@@ -52,11 +52,11 @@ _VISUAL = AscentSettings(steps=48, step_size=0.02, jitter=0, smoothing=1.0, pale
 
 def _side(network, name, size):
     "The side of a picture for a layer: `size`, if that is enough; raises `DeepDreamError`."
-    if not network[name].receptive_field:
+    info = network[name]
+    if not info.places:
         raise NetworkError(f"{name} has no places, as it sees the whole picture; take a layer before it")
-    fixed = network.model.input_shape[1:3]
-    if fixed[0] != fixed[1]: raise NetworkError(f"{network.name} takes pictures of {fixed} pixels only")
-    return fixed[0] or max(size, network[name].min_size)
+    if len(set(info.only)) > 1: raise NetworkError(f"{name} of {network.name} takes only {info.only} pixels")
+    return info.only[0] if info.only else max(size, info.min_size)
 
 # %% ../nbs/11_feature_visualization.ipynb #933d1907
 def draw_directions(network, name, directions, size=192, callback=None, settings=_VISUAL, **given):
@@ -98,7 +98,8 @@ def direction_of(network, objective):
 # %% ../nbs/11_feature_visualization.ipynb #ee4c8cf1
 def _channel_file(network, name, number, size):
     "Where the picture of a channel is kept."
-    kind = f"{network.fingerprint[:16]}-{network.pooling}-waves"
+    own = "" if network.preprocessing == "auto" else f"{network.fingerprint[64:]}-{network.preprocessing}"
+    kind = f"{network.fingerprint[:16]}{own}-{network.pooling}-waves"
     return dreams_folder()/"channels"/kind/name/f"{number}-{size}.jpg"
 
 def kept_channels(network, name, numbers, size=96):
@@ -146,12 +147,13 @@ def _drawn(recipe, network, progress):
     return [drawn[wish] for wish in recipe.wishes]
 
 # %% ../nbs/11_feature_visualization.ipynb #b2411b5d
-def _load(recipe, weights=None): return load_network(recipe.network, weights, recipe.dtype)
+def _load(recipe, weights=None):
+    return load_network(recipe.network, weights, recipe.dtype, preprocessing=recipe.preprocessing)
 
 def _settled(recipe, maker, photo):
     "The recipe with the network's file without its folders, and the concepts with their directions."
     wishes = tuple(repr(parse(wish)) for wish in recipe.wishes)
-    return replace(recipe, network=Path(recipe.network).name, wishes=wishes)
+    return replace(named(recipe, maker), wishes=wishes)
 
 def _make(recipe, maker, photo, pictures={}, progress=True):
     return _sheet(_drawn(recipe, maker, progress), recipe.columns)
@@ -168,6 +170,7 @@ class VisualizationRecipe(AnyRecipe, AscentSettings):
     side: int = setting(192, "The side of each picture, in pixels", 16, 2048)
     columns: int = setting(6, "Pictures in a row", 1, 100)
     dtype: str = setting("float32", **NUMBERS_SETTING)
+    preprocessing: str = setting("auto", **INPUT_SETTING)
     steps: int = _usual("steps")
     step_size: float = _usual("step_size")
     jitter: int = _usual("jitter")

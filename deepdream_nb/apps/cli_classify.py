@@ -18,6 +18,16 @@ from ..measures import *
 from ..datasets import *
 from .cli_frame import *
 
+# %% ../../nbs/apps/cli_classify.ipynb #90d78485
+def _stated_class(path, classes):
+    """The number of the class that a photo's path states, None if it states none: by a WordNet number, such
+    as n02123045, in the file's or the folder's name, or by a folder that is named after a class."""
+    numbers = {wordnet: classes.index(name) for wordnet, name in imagenet_lines() if name in classes}
+    for name in (path.name, path.parent.name):
+        for wordnet in re.findall(r"n\d{8}", name):
+            if wordnet in numbers: return numbers[wordnet]
+    return classes.index(path.parent.name) if path.parent.name in classes else None
+
 # %% ../../nbs/apps/cli_classify.ipynb #cc000006
 def _readable(paths):
     "Those of the photos that can be read; the others are named."
@@ -30,7 +40,7 @@ def _readable(paths):
 
 def _say_score(network, paths):
     "Print how often a network is right on the photos that state one of its classes."
-    stated = {path: stated_class(path, network.classes) for path in paths}
+    stated = {path: _stated_class(path, network.classes) for path in paths}
     known = _readable([path for path, number in stated.items() if number is not None])
     if not known:
         ways = "by a WordNet number in its name or its folder's, or by a folder that is named after a class"

@@ -35,7 +35,7 @@ def _usual_objective(network):
     "What one would dream of first with a `Network`, as text."
     usual = usual_recipe(network.name)
     if usual.network == network.name: return usual.objective
-    joins = [info for info in main_layers(network) if info.receptive_field]
+    joins = [info for info in main_layers(network) if info.places]
     if not joins: raise NetworkError(f"{network.name} has no layer to dream on")
     return repr(layer(joins[2 * len(joins) // 3].name))
 

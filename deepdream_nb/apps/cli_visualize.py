@@ -43,7 +43,7 @@ def visualize_command(
 ):
     "Draw what channels and concepts of a layer like, from noise."
     timer, output = Timer(), Output(out, f"{to_path(network).stem}.{layer}.png", force)
-    loaded = load_network(network, weights, settings.get("dtype", "float32"))
+    loaded = VisualizationRecipe(network, **settings).load(weights)
     recipe = VisualizationRecipe(network, _wishes(loaded, layer, channel, concept), **settings)
     timer.done(f"load {loaded.name}")
     made = follow(recipe, maker=loaded)

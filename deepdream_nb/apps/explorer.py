@@ -73,12 +73,12 @@ class LayerPick:
     def source(self): return self.networks[self.network.value]
     def offer(self, network):
         "Offer the layers of a loaded network; the deepest one first whose windows are small in a photo."
-        infos = {info.name: info for info in main_layers(network) if info.receptive_field}
+        infos = {info.name: info for info in main_layers(network) if info.places}
         if self.infos == infos: return
         if not infos: raise PanelError(f"{network.name} has no layer to look at")
         self.infos, names = infos, list(infos)
         self.layer.options = [(f"{name}, {infos[name].channels} channels", name) for name in names]
-        small = [name for name in names if infos[name].receptive_field <= 120]
+        small = [name for name in names if 0 < infos[name].receptive_field <= 120]
         self.layer.value = (small or names[:1])[-1]
     def tell(self, info):
         "Say what is known of a layer."

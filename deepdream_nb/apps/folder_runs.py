@@ -57,7 +57,7 @@ def _read_plan(target):
     try:
         found = parse_json(path.read_text(encoding="utf-8"))
         kept = str(found["fingerprint"]), int(found["size"]), bool(found["upright"])
-        return _Plan(recipe_from(found["recipe"]), *kept)
+        return _Plan(recipe_from(found["recipe"], missing=Recipe.before(found["recipe"])), *kept)
     except (DeepDreamError, OSError, UnicodeDecodeError, KeyError, TypeError, ValueError):
         raise FolderError(f"{path} is damaged") from None
 
@@ -231,8 +231,6 @@ class _FolderRun:
 # %% ../../nbs/apps/folder_runs.ipynb #5c6c0007
 def _own_size(recipe): return replace(recipe, min_side=0)  # the dream of a pair is as large as its photo
 
-def _portable(recipe): return replace(recipe, network=Path(recipe.network).name)  # without a file's folders
-
 def _ready(source, target, recipe, settings, weights, network):
     "Check what a run needs before anything is written; returns {photo: name of its pair} and the network."
     one, other = source.resolve(), target.resolve()
@@ -262,7 +260,7 @@ def dream_folder(
     start, settings = time.perf_counter(), changed(settings or FolderSettings(), given, FolderError)
     source, target, recipe = to_path(source), to_path(target), _own_size(dream_recipe(recipe))
     names, network = _ready(source, target, recipe, settings, weights, network)
-    plan = _Plan(_portable(recipe), network.fingerprint, settings.size, settings.upright)
+    plan = _Plan(named(recipe, network), network.fingerprint, settings.size, settings.upright)
     with sole_writer(target):
         goal, wanted = _Target(target, plan, names), list(names)[:settings.limit]
         there, batches = goal.count("done", wanted), _batches(wanted, plan, settings.batch)
@@ -302,7 +300,7 @@ def _check_dreams(names, target, recipe, maker):
     try: found, wanted = read_record(target/name), recipe.settled(maker, load_image(photo))
     except DeepDreamError: return  # no dream, or no photo: what is there stays there
     differ = [*recipe_diff(found.recipe, replace(wanted, **_same_tile(found.recipe, wanted)))]
-    if found.fingerprint not in ("", maker.fingerprint): differ.append("weights")
+    if not made_by(found, maker): differ.append("weights")
     if differ: raise TakenError(f"{target} holds dreams of another recipe ({', '.join(differ)}); "
                                 "--force makes them anew")
 

@@ -56,7 +56,7 @@ class LayerChoice:
 # %% ../../nbs/apps/studio.ipynb #14d00021
 def _offer_layers(choice, network):
     "Offer a loaded network's layers; an objective that does not fit gives way. Returns the layers' names."
-    names = [info.name for info in main_layers(network) if info.receptive_field]
+    names = [info.name for info in main_layers(network) if info.places]
     if not names: raise PanelError(f"{network.name} has no layer to dream on")
     choice.layers.options = names
     try: choice.objective.objective().bind(network)
