@@ -182,7 +182,7 @@ def _check_size(network, height, width, names):
     for info in [network[name] for name in names]:
         if info.only in ((), (height, width)): continue
         alone = f"{info.name} of {network.name} sees pictures of {info.only[1]}x{info.only[0]} pixels only"
-        raise ImageError(f"{alone}, not {width}x{height}; cut the photo to that, or take a layer before it")
+        raise ImageError(f"{alone}, not {width}x{height}; cut it to that, or take a layer before it")
     least = max((network[name].min_size for name in names), default=1)
     if min(height, width) >= least: return
     needed = f"{network.name} needs at least {least} on each side for {', '.join(names)}"
@@ -207,8 +207,8 @@ def check_layers(network, names, wanting=""):
     for info in [network[name] for name in names]:
         if info.places or not wanting: continue
         deepest = [one.name for one in main_layers(network) if one.places][-1:] or ["one before it"]
-        alone = f"{info.name} of {network.name} has one value for the whole picture; take {deepest[0]}, say"
-        raise NetworkError(f"{wanting:.60} needs a layer with places, and {alone}")
+        alone = f"{info.name} of {network.name} has one value for the whole picture"
+        raise NetworkError(f"{wanting:.60} needs a layer with places, and {alone}; take {deepest[0]}")
 
 
 # %% ../nbs/02_networks.ipynb #7340e958

@@ -7,6 +7,7 @@ __all__ = ['OctaveError', 'fitting_octaves', 'octave_sizes', 'DreamSettings', 'o
            'sizes_for']
 
 # %% ../nbs/05_octaves.ipynb #de82ee21
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -99,14 +100,14 @@ def dream(
     dreamt = image = _in_guide_colors(check_image(image), objective, pictures, settings.guide_colors)
     colors = palette_matrix(image, settings.palette) if settings.palette else None
     pictures, (first, done, begun) = {"content": image, **pictures}, start or (1, 0, None)
-    octaves = _octaves(image, network, objective, settings)
+    octaves = _octaves(image, network, objective, settings, progress)
     with _bar_of(octaves, first, done, progress) as bar:
         for octave, (size, ascent) in list(enumerate(octaves, start=1))[first - 1:]:
             if begun is None: begun = octave_start(image, dreamt, octave, size, settings.blend)
             dreamt = ascend(begun, network, objective, ascent, colors, _after_step(bar, callback, octave),
                             pictures, done + 1, step_for and step_for(size))
             done, begun = 0, None
-    return dreamt
+    return _looked_at(dreamt, image, objective, settings)
 
 # %% ../nbs/05_octaves.ipynb #05a00013
 def _in_guide_colors(image, objective, pictures, share):
@@ -128,6 +129,22 @@ def octave_start(image, dreamt, octave, size, blend):
     detail = dreamt - np.clip(resize(image, dreamt.shape[-3:-1]), 0, 1)
     return np.clip(photo + resize(detail, size), 0, 1)
 
+# %% ../nbs/05_octaves.ipynb #05a00020
+def _say_left_out(network, objective, wanted, made):
+    "Say how many octaves are smaller than the layers of an objective can see."
+    name = max(objective.names(), key=lambda name: network[name].min_size, default="")
+    needs = f"{network[name].min_size} pixels that {network.name} needs for {name}" if name else "1 pixel"
+    print(f"{wanted - made} of {wanted} octaves left out, as smaller than the {needs}",
+          file=sys.stderr)
+
+def _looked_at(dreamt, image, objective, settings):
+    "A dream; says so if it is nothing but its photo, though there were steps."
+    if np.array_equal(dreamt, image) and np.any(settings.steps) and settings.step_size:
+        print(f"nothing has changed: {objective!r:.80} has no gradient here that a step could follow; "
+              "take another layer or channel", file=sys.stderr)
+    return dreamt
+
+
 # %% ../nbs/05_octaves.ipynb #05a00004
 def sizes_for(image, network, objective, settings):
     "The (height, width) of each octave; raises `ImageError` for a picture that does not reach the layers."
@@ -136,9 +153,11 @@ def sizes_for(image, network, objective, settings):
     least = max((network[name].min_size for name in objective.names()), default=1)
     return octave_sizes(height, width, settings.octaves, settings.octave_scale, least)
 
-def _octaves(image, network, objective, settings):
+def _octaves(image, network, objective, settings, progress):
     "The octaves of a dream: for each its size and the settings of its ascent, with a seed of its own."
     sizes, ascent = sizes_for(image, network, objective, settings), part_of_settings(AscentSettings, settings)
+    wanted = settings.octaves or fitting_octaves(*sizes[-1], settings.octave_scale)
+    if progress and len(sizes) < wanted: _say_left_out(network, objective, wanted, len(sizes))
     counts = octave_steps(settings.steps, len(sizes))
     return [(size, replace(ascent, steps=count, seed=(ascent.seed + octave) % 2**53))
             for octave, (size, count) in enumerate(zip(sizes, counts), start=1)]

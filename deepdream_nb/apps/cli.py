@@ -19,6 +19,16 @@ def load_app():
     from deepdream_nb.apps.cli_frame import app
     return app
 
+# %% ../../nbs/apps/cli.ipynb #0e4b36cd
+def _smaller():
+    "What would need less memory, by the options of the command under way."
+    import typer
+    known, usual = typer.main.get_command(load_app()).commands, ("max_side", "side", "size", "count", "batch")
+    options = [one.name for one in known[sys.argv[1]].params] if sys.argv[1] in known else []
+    found = [f"--{name.replace('_', '-')}" for name in usual if name in options]
+    return f"; try a smaller {' or '.join(found)}" if found else ""
+
+
 # %% ../../nbs/apps/cli.ipynb #0e4b36cc
 def _outcome():
     "Run the command line; returns what is to be said at its end, if anything, and the exit status."
@@ -30,12 +40,14 @@ def _outcome():
     except CommandStopped as stop: return str(stop), 128 + stop.signum
     except DeepDreamError as error: return said(error), 2
     except (KeyboardInterrupt, typer.Abort): status = 130
-    except MemoryError: return "out of memory; try a smaller --max-side", 2
+    except MemoryError: return f"out of memory{_smaller()}", 2
     except BrokenPipeError: return "", 1
     except OSError as error:
         parts = (error.filename, error.strerror or error)
         return said(": ".join(str(part) for part in parts if part)), 2
     except Exception as error:
+        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, which is no MemoryError
+            return f"out of memory{_smaller()}", 2
         if not hasattr(error, "format_message"): raise  # not the command line's own: a mistake of ours
         return said(error.format_message()), 2
     return "interrupted" if status == 130 else "", status

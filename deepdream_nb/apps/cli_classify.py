@@ -6,7 +6,7 @@
 __all__ = ['classify_command']
 
 # %% ../../nbs/apps/cli_classify.ipynb #cc000004
-from typing import Annotated
+from typing import Annotated, Optional
 
 import numpy as np
 import typer
@@ -15,6 +15,7 @@ from ..workshop.files import *
 from ..images import *
 from ..networks import *
 from ..measures import *
+from ..records import INPUT_SETTING
 from ..datasets import *
 from .cli_frame import *
 
@@ -57,15 +58,18 @@ def _say_score(network, paths):
 def classify_command(
     source: Annotated[str, typer.Argument(help="A picture, or a folder of photos that state their classes.")],
     network: Annotated[str, typer.Option(help="A network's name, or a .keras file.")] = "lite0",
-    count: Annotated[int, typer.Option(help="How many classes of a picture are named.", min=1)] = 3,
+    count: Annotated[Optional[int], typer.Option(
+        help="How many classes of a picture are named; 3 if not given.", min=1)] = None,
     weights: WEIGHTS = None,
+    preprocessing: Annotated[str, typer.Option(help=INPUT_SETTING["help"])] = "auto",
 ):
     "Say what a network sees in a picture, or how often it is right on a folder."
     path = to_path(source)
     found = find_photos(path) if path.is_dir() else load_image(path)
-    loaded = load_network(network, weights, top=True)
+    if count and path.is_dir(): raise NetworkError("--count is for one picture, not for a folder")
+    loaded = load_network(network, weights, top=True, preprocessing=preprocessing)
     if not loaded.classes: raise NetworkError(f"{loaded.name} has no classes")
     if path.is_dir(): return _say_score(loaded, found)
-    seen = classify(loaded, found, count)
+    seen = classify(loaded, found, count or 3)
     tell(classes=[dict(name=name, probability=odds) for name, odds in seen])
     for name, odds in seen: print(f"{odds:6.1%}  {name}")

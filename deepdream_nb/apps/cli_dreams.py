@@ -51,6 +51,35 @@ def _layer_names():
 _LAYER = Annotated[Optional[list[str]], typer.Option(
     help="A layer to maximise; several add up.", autocompletion=completed(_layer_names))]
 
+# %% ../../nbs/apps/cli_dreams.ipynb #fd590001
+def _check_used(recipe, given, network):
+    "Raise `DeepDreamError` for a setting of a dream that was given and does nothing with the others."
+    guided = any(getattr(one, "gives_colors", False) for _, one in parse(recipe.objective).weighted)
+    pooled = any(layer_kind(one) == "AveragePooling2D" for one in network.model.layers)
+    one_size = "does nothing with one octave", recipe.octaves == 1
+    idle = {  # what is wrong with each, and whether it is
+        "octave_scale": one_size, "blend": one_size,
+        "smoothing_growth": ("does nothing without --smoothing", not recipe.smoothing),
+        "guide_colors": ("does nothing without a guide", not guided),
+        "pooling": (f"does nothing, as {network.name} has no max pools", not pooled),
+        "seed": ("needs --jitter or --transformations", not recipe.jitter and not recipe.transformations),
+        "min_side": (f"needs a --max-side of as much, not {recipe.max_side}",
+                     0 < recipe.max_side < recipe.min_side)}
+    for name, (why, wrong) in idle.items():
+        if not wrong or given.get(name) in (None, type(recipe).__dataclass_fields__[name].default): continue
+        raise DeepDreamError(f"--{name.replace('_', '-')} {why}")
+
+def _loaded(choice, base, given):
+    "A recipe with the settings `given` in place of its own, and its network."
+    recipe = replace(base, **given)
+    network = network_for(recipe, choice.weights, choice.dtype)
+    recipe = replace(recipe, dtype=network.dtype)
+    if recipe.network != base.network and not given.get("objective"):
+        recipe = replace(recipe, objective=_usual_objective(network))
+    _check_used(recipe, given, network)
+    return recipe, network
+
+
 # %% ../../nbs/apps/cli_dreams.ipynb #fd59a0ef
 @dataclass(frozen=True)
 class _Choice:
@@ -69,14 +98,12 @@ class _Choice:
 
     def load(self, settings):
         "The recipe with the settings that were given in place of its own, and its network."
+        if self.effort and settings.get("steps") is not None:
+            raise DeepDreamError("give --effort or --steps, not both")
         base = with_effort(self.recipe or usual_recipe(settings.get("network")), self.effort or "usual")
         wish = self.objective(settings.get("objective"))
-        given = {**settings, **({"objective": wish} if wish else {})}
-        recipe = replace(base, **given)
-        network = network_for(recipe, self.weights, self.dtype)
-        recipe = replace(recipe, dtype=network.dtype)
-        other = recipe.network != base.network and not wish
-        return replace(recipe, objective=_usual_objective(network)) if other else recipe, network
+        return _loaded(self, base, {**settings, **({"objective": wish} if wish else {})})
+
 
 # %% ../../nbs/apps/cli_dreams.ipynb #ddbce239
 _usual_guide = {
@@ -137,6 +164,9 @@ def filtered(name, photo, max_side):
 
 def _warm_start(name, photo, choice, settings, pictures):
     "A choice that goes on from one pass of a filter, with its teacher's last octave."
+    if choice.effort: raise DeepDreamError("--effort does not go with --warm-start; give --steps")
+    if settings.get("octaves", 1) != 1:
+        raise DeepDreamError("--octaves does not go with --warm-start, which dreams at one size")
     choice = replace(choice, recipe=choice.recipe or load_filter(name).recipe)
     settings = {"steps": 5, "min_side": 0, **settings, "octaves": 1}
     pictures["start"] = filtered(name, photo, settings.get("max_side", dream_recipe(choice.recipe).max_side))
@@ -175,6 +205,7 @@ def dream_command(
     output = Output(out, output_name(photo, words, "dream", ".png"), force)
     (image, alpha), pictures = load_with_alpha(photo), guide_pictures(guides.guide, guides.guide_mask)
     found = _unfinished(output) if resume else None
+    if resume and not found: print("there is no unfinished dream; a new one begins", file=sys.stderr)
     if found and not choice.recipe:
         choice = replace(choice, recipe=read_checkpoint(_part(found))[0].recipe)
     if warm_start: choice, settings = _warm_start(warm_start, image, choice, settings, pictures)
@@ -292,6 +323,8 @@ def style_command(
 ):
     "Paint a photo in the style of one or more pictures."
     timer = Timer()
+    if settings["objective"] and shares != _StyleWeights():
+        raise DeepDreamError("--objective stands for layers and weights; give it or the others, not both")
     output = Output(out, output_name(photo, [*map(file_word, styles)], "style", ".png"), force)
     (image, alpha), pictures = load_with_alpha(photo), [load_image(one) for one in styles]
     settings["objective"] = settings["objective"] or shares.objective(settings["network"], len(pictures))

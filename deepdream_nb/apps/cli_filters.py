@@ -93,6 +93,9 @@ def fast_command(
     sheet: SHEET = None, force: FORCE = False, **settings,
 ):
     "Dream in one pass of a small network."
+    alone = out is None and filter == "swirls" and FilterRecipe(filter, **settings) == FilterRecipe()
+    if (named or sheet) and not alone or named and (photo or sheet):
+        raise FilterError("--list stands alone, and --sheet with a photo, as it shows all filters in one way")
     if named: return _list_filters()
     if sheet: return _filter_sheet(Output(sheet, "", force), load_image(photo or sample("mountains"), 640))
     if photo is None: raise FilterError("name a picture, a folder or a film, or list the filters with --list")

@@ -99,6 +99,8 @@ def gan_command(
 ):
     "Draw dreams out of nothing but numbers, with a GAN."
     timer, recipe = Timer(), GanRecipe(**settings)
+    if recipe.steps != GanRecipe.steps and not recipe.objective:
+        raise GanError("--steps are those of the climb to an --objective; give one, too")
     by = "gan" if recipe.gan in gan_names() else file_word(recipe.gan)
     output = Output(out, output_name(by, [f"seed{recipe.seed}"], "", ".png"), force)
     made = follow(recipe)

@@ -77,6 +77,8 @@ def recipe(
     sheet: SHEET = None, force: FORCE = False,
 ):
     "Print the recipe inside a picture, as JSON that --recipe takes; or list the named recipes, or show them."
+    if named and (picture or sheet) or force and not sheet:
+        raise RecipeError("--list stands alone, and --force goes with --sheet")
     if named:
         rows = [[name, one.network, _draws[name]] for name, one in recipes.items()]
         return print_table(["recipe", "network", "what it draws"], rows)
@@ -117,8 +119,10 @@ def replay_command(
 ):
     "Make a picture again and report the difference."
     output = Output(out, "", force) if out else None
-    if input is None and read_record(picture).recipe.takes_photo:
-        raise RecipeError(f"{Path(picture).name} was made from a photo; name it with --input")
+    if force and not out: raise RecipeError("--force goes with --out")
+    takes_photo, name = read_record(picture).recipe.takes_photo, Path(picture).name
+    if input is None and takes_photo: raise RecipeError(f"{name} was made from a photo; name it with --input")
+    if input and not takes_photo: raise RecipeError(f"{name} was made from no photo; leave out --input")
     result = replay(picture, input, weights, others.style or (), pictures=others.load(picture, input))
     path = output and output.save(result.dream)
     tell(picture=picture, identical=result.identical, mean_difference=result.mean_difference,

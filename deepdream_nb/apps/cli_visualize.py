@@ -24,7 +24,9 @@ def _wishes(network, layer, channels, concepts):
     if not channels and not concepts: channels = range(min(24, network[layer].channels))
     found = [f"channel({layer!r}, {number})".replace("'", '"') for number in channels or ()]
     found += [f'concept("{name}")' for name in concepts or ()]
-    for wish in found: direction_of(network, wish)
+    for wish in found:
+        other, _ = direction_of(network, wish)
+        if other != layer: raise ObjectiveError(f"{wish} is seen in {other}, not in {layer}; name that layer")
     return tuple(found)
 
 # %% ../../nbs/apps/cli_visualize.ipynb #d593d174

@@ -24,8 +24,9 @@ def _unknown(name):
     endings = (".h5", ".hdf5", ".pb", ".tflite", ".onnx", ".pt", ".pth")
     if not name.lower().endswith(endings) and not to_path(name).is_dir():
         return f"there is no network {name!r:.60}; {closest(name, [*EMBEDDED, *application_networks()])}"
-    saved = f'model.save("{Path(name).stem or "mine"}.keras")'
-    return f"{name} is no .keras file; load it where it was made, and save it with Keras 3: {saved}"
+    saved = f'save("{Path(name).stem or "mine"}.keras")'
+    made = f'keras.models.load_model("{name}")' if name.endswith((".h5", ".hdf5")) else "model"
+    return f"{name} is no .keras file, as which Keras 3 saves models: {made}.{saved}"
 
 def _demand_no_weights(name, weights):
     "Raise `NetworkError` for a weights file where there are weights already."
