@@ -69,6 +69,8 @@ def _check_used(recipe, given, network):
         if not wrong or given.get(name) in (None, type(recipe).__dataclass_fields__[name].default): continue
         raise DeepDreamError(f"--{name.replace('_', '-')} {why}")
 
+
+# %% ../../nbs/apps/cli_dreams.ipynb #fd590002
 def _loaded(choice, base, given):
     "A recipe with the settings `given` in place of its own, and its network."
     recipe = replace(base, **given)
