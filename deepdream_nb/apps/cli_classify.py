@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from ..workshop.files import *
+from ..workshop.weights import *
 from ..images import *
 from ..networks import *
 from ..measures import *
