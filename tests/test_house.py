@@ -1,6 +1,10 @@
 """The rules that CONTRIBUTING.md names. `python tests/test_house.py [folder]` lists where they are broken."""
 import ast
+import builtins
+import dis
+import importlib
 import json
+import pkgutil
 import re
 import sys
 from functools import cached_property
@@ -234,6 +238,21 @@ def test_rule(rule, house):
     broken, known = [" ".join(found) for found in rule(house)], EXCEPTIONS.get(rule.__name__, ())
     assert not [line for line in broken if not line.startswith(tuple(known))], rule.__doc__
     assert not [one for one in known if not any(line.startswith(one) for line in broken)], "no longer needed"
+
+
+def test_every_name_that_the_code_uses_is_there():
+    import deepdream_nb
+    missing = []
+    for found in pkgutil.walk_packages(deepdream_nb.__path__, "deepdream_nb."):
+        if found.name.endswith(("__main__", "_modidx")): continue
+        module = importlib.import_module(found.name)
+        waiting = [compile(Path(module.__file__).read_text("utf-8"), module.__file__, "exec")]
+        for code in waiting:
+            waiting += [one for one in code.co_consts if hasattr(one, "co_consts")]
+            used = [line.argval for line in dis.get_instructions(code) if line.opname == "LOAD_GLOBAL"]
+            known = {*vars(module), *vars(builtins)}
+            missing += [(found.name, name) for name in used if name not in known]
+    assert not missing
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 __all__ = ['classify_command']
 
 # %% ../../nbs/apps/cli_classify.ipynb #cc000004
+import re
 from typing import Annotated, Optional
 
 import numpy as np
