@@ -1,4 +1,5 @@
 """Networks of anybody's: copied with all they know, at the sizes they take, fed what they want."""
+
 import json
 import os
 import resource
@@ -27,7 +28,8 @@ ANY = (None, None)
 cat = load_image(sample("cat"), max_side=61)  # 61x41: no side is even
 
 
-def seen(x, count=6, kernel=3, **more): return L.Conv2D(count, kernel, padding="same", activation="relu", **more)(x)
+def seen(x, count=6, kernel=3, **more):
+    return L.Conv2D(count, kernel, padding="same", activation="relu", **more)(x)
 
 
 def made(layers, size=ANY):
@@ -35,8 +37,10 @@ def made(layers, size=ANY):
     image = keras.Input((*size, 3))
     model = keras.Model(image, layers(image), name="mine")
     for one in model.weights:
-        if one.path.endswith(("gamma", "moving_variance")): one.assign(noise.uniform(0.5, 1.5, one.shape))
-        elif one.path.endswith(("beta", "moving_mean")): one.assign(noise.normal(0, 0.3, one.shape))
+        if one.path.endswith(("gamma", "moving_variance")):
+            one.assign(noise.uniform(0.5, 1.5, one.shape))
+        elif one.path.endswith(("beta", "moving_mean")):
+            one.assign(noise.normal(0, 0.3, one.shape))
     return model
 
 
@@ -61,14 +65,22 @@ def excited(x):
 
 
 def transformer(x):
-    tokens = L.Reshape((-1, 8))(L.Conv2D(8, 8, 8, name="patches")(x)) + L.Embedding(16, 8)(keras.ops.arange(16))
+    tokens = L.Reshape((-1, 8))(L.Conv2D(8, 8, 8, name="patches")(x)) + L.Embedding(16, 8)(
+        keras.ops.arange(16)
+    )
     calm = L.LayerNormalization()(tokens)
     tokens = L.Add(name="tokens")([tokens, L.MultiHeadAttention(2, 4)(calm, calm)])
     return L.Dense(4, name="scores")(L.GlobalAveragePooling1D()(tokens))
 
 
-def flattened(x): return L.Dense(5, "softmax", name="scores")(L.Flatten()(L.MaxPooling2D(name="pool")(seen(x))))
-def scored(x, end): return end(L.Dense(5)(L.GlobalAveragePooling2D()(seen(x))))
+def flattened(x):
+    return L.Dense(5, "softmax", name="scores")(L.Flatten()(L.MaxPooling2D(name="pool")(seen(x))))
+
+
+def scored(x, end):
+    return end(L.Dense(5)(L.GlobalAveragePooling2D()(seen(x))))
+
+
 def several(x):
     maps = seen(x)
     ends = [L.Dense(3, "softmax", name="kind"), L.Dense(2, name="age")]
@@ -76,7 +88,9 @@ def several(x):
 
 
 def quantised():
-    model = made(lambda x: L.Dense(4)(L.GlobalAveragePooling2D()(L.Dense(8, activation="relu")(seen(x)))), (32, 32))
+    model = made(
+        lambda x: L.Dense(4)(L.GlobalAveragePooling2D()(L.Dense(8, activation="relu")(seen(x)))), (32, 32)
+    )
     model.quantize("int8")
     return model
 
@@ -87,36 +101,54 @@ MODELS = {  # of every kind that holds or does more than its weights say
     "adapted": lambda: made(lambda x: seen(adapted(x))),
     "adapted to bytes": lambda: made(lambda x: seen(adapted(x, 255))),
     "spectral": lambda: made(lambda x: L.SpectralNormalization(L.Conv2D(6, 3), name="spectral")(x)),
-    "disturbed": lambda: made(lambda x: seen(
-        L.GaussianNoise(0.5)(L.Dropout(0.5)(L.RandomFlip()(L.RandomContrast(0.5)(L.RandomRotation(0.2)(x))))))),
+    "disturbed": lambda: made(
+        lambda x: seen(
+            L.GaussianNoise(0.5)(
+                L.Dropout(0.5)(L.RandomFlip()(L.RandomContrast(0.5)(L.RandomRotation(0.2)(x))))
+            )
+        )
+    ),
     "normalised": lambda: made(lambda x: seen(L.BatchNormalization()(L.Conv2D(6, 3, use_bias=False)(x)))),
     "normalised first": lambda: made(lambda x: seen(L.BatchNormalization()(x))),
     "normalised across": lambda: made(lambda x: L.BatchNormalization(axis=1)(L.Conv2D(6, 3)(x)), (16, 16)),
     "normalised twice": lambda: made(
         lambda x: (lambda norm, conv: L.Add()([norm(conv(x)), norm(L.ReLU()(x))]))(
-            L.BatchNormalization(), L.Conv2D(3, 3, padding="same"))),
+            L.BatchNormalization(), L.Conv2D(3, 3, padding="same")
+        )
+    ),
     "grouped": lambda: made(lambda x: seen(L.GroupNormalization(3)(seen(x)))),
     "layered": lambda: made(lambda x: seen(L.LayerNormalization()(seen(x)))),
     "learnt slope": lambda: made(lambda x: seen(L.PReLU()(seen(x))), (32, 32)),
     "shared": lambda: made(lambda x: (lambda one: seen(one(one(x))))(L.Conv2D(3, 3, name="twice"))),
-    "nested": lambda: made(lambda x: L.Dense(3, "softmax")(L.GlobalAveragePooling2D()(inner(L.Rescaling(1/255)(x))))),
-    "Sequential": lambda: keras.Sequential([keras.Input((32, 32, 3)), L.Conv2D(6, 3), L.Flatten(), L.Dense(3)]),
+    "nested": lambda: made(
+        lambda x: L.Dense(3, "softmax")(L.GlobalAveragePooling2D()(inner(L.Rescaling(1 / 255)(x))))
+    ),
+    "Sequential": lambda: keras.Sequential(
+        [keras.Input((32, 32, 3)), L.Conv2D(6, 3), L.Flatten(), L.Dense(3)]
+    ),
     "nested end": lambda: made(lambda x: scored(x, keras.Sequential([keras.Input((5,)), L.Softmax()]))),
     "Softmax": lambda: made(lambda x: scored(x, L.Softmax())),
     "Activation": lambda: made(lambda x: scored(x, L.Activation("softmax"))),
     "depthwise": lambda: made(lambda x: L.SeparableConv2D(6, 3)(L.DepthwiseConv2D(3, padding="same")(x))),
     "upsampling": lambda: made(u_shaped),
     "smooth upsampling": lambda: made(lambda x: seen(L.UpSampling2D(2, interpolation="bilinear")(seen(x)))),
-    "excited": lambda: made(excited), "excited at one size": lambda: made(excited, (40, 40)),
-    "attending": lambda: made(lambda x: (lambda y: L.MultiHeadAttention(2, 3, attention_axes=(1, 2))(y, y))(seen(x))),
+    "excited": lambda: made(excited),
+    "excited at one size": lambda: made(excited, (40, 40)),
+    "attending": lambda: made(
+        lambda x: (lambda y: L.MultiHeadAttention(2, 3, attention_axes=(1, 2))(y, y))(seen(x))
+    ),
     "transformer": lambda: made(transformer, (32, 32)),
-    "flattened": lambda: made(flattened, (32, 32)), "several ends": lambda: made(several),
+    "flattened": lambda: made(flattened, (32, 32)),
+    "several ends": lambda: made(several),
     "lambda": lambda: made(lambda x: seen(L.Lambda(lambda y: 2 * y)(x))),
     "arithmetic": lambda: made(lambda x: seen(L.Add(name="add")([x / 127.5 - 1.0, x + 1.0]))),
-    "half": lambda: made(lambda x: L.Conv2D(4, 3, **mixed)(L.BatchNormalization(**mixed)(L.Conv2D(6, 3, **mixed)(x)))),
+    "half": lambda: made(
+        lambda x: L.Conv2D(4, 3, **mixed)(L.BatchNormalization(**mixed)(L.Conv2D(6, 3, **mixed)(x)))
+    ),
     "half inside": lambda: made(lambda x: L.SpectralNormalization(L.Conv2D(6, 3, **bf), **bf)(x)),
     "double": lambda: made(lambda x: L.Conv2D(4, 3, dtype="float64")(x)),
-    "quantised": quantised}
+    "quantised": quantised,
+}
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -126,8 +158,10 @@ def test_the_network_computes_what_the_model_computes(kind):
     size = [side or 24 for side in model.input_shape[1:3]]
     picture, (matrix, offset) = noise.random((1, *size, 3)), preprocessings[network.preprocessing]
     fed = (picture @ matrix + offset).astype("float32")
-    for right, ours in zip(keras.tree.flatten(model(fed, training=False)),
-                           keras.tree.flatten(network.model(picture.astype("float32")))):
+    for right, ours in zip(
+        keras.tree.flatten(model(fed, training=False)),
+        keras.tree.flatten(network.model(picture.astype("float32"))),
+    ):
         right, ours = [np.asarray(one, "float64") for one in (right, ours)]
         if right.ndim == 2 and np.allclose(right.sum(axis=-1), 1, atol=1e-3) and (right >= 0).all():
             ours = np.exp(ours - ours.max()) / np.exp(ours - ours.max()).sum()  # logits, not their softmax
@@ -139,15 +173,21 @@ def test_the_network_computes_what_the_model_computes(kind):
 def test_every_layer_dreams_or_says_in_one_sentence_why_not(kind):
     network = load_network(MODELS[kind]())
     for info in network.layers:
-        try: dreamt = dream(cat, network, f'layer("{info.name}", "l2")', octaves=1, steps=1, progress=False)
-        except ImageError as error: assert info.only and "pixels only" in str(error) and info.name in str(error)
-        else: assert dreamt.shape == cat.shape and not info.only
+        try:
+            dreamt = dream(cat, network, f'layer("{info.name}", "l2")', octaves=1, steps=1, progress=False)
+        except ImageError as error:
+            assert info.only and "pixels only" in str(error) and info.name in str(error)
+        else:
+            assert dreamt.shape == cat.shape and not info.only
 
 
 def test_a_layer_that_holds_more_than_its_weights_and_its_config_is_refused():
     class Louder(L.Layer):
         gain = 1.0
-        def call(self, x): return self.gain * x
+
+        def call(self, x):
+            return self.gain * x
+
     loud = Louder()
     loud.gain = 3.0
     with pytest.raises(NetworkError, match="mine cannot be copied exactly"):
@@ -164,15 +204,28 @@ def test_no_layer_disturbs_a_dream():
 # What a model is fed
 
 FED = {
-    "unit": [lambda x: x, lambda x: L.Rescaling(2.0, -1.0)(x), lambda x: adapted(x), lambda x: L.Rescaling(255)(x),
-             lambda x: L.Normalization(mean=[0.485, 0.456, 0.406], variance=[0.05, 0.05, 0.05])(x)],
-    "bytes": [lambda x: L.Rescaling(1 / 255)(x), lambda x: L.Rescaling(1 / 127.5, -1)(x), lambda x: x / 255.0,
-              lambda x: adapted(x, 255), lambda x: L.RandomFlip()(L.Resizing(24, 24)(x)) / 255.0,
-              lambda x: keras.Sequential([keras.Input((*ANY, 3)), L.Rescaling(1 / 255)])(x),
-              lambda x: L.Rescaling(1.0, -117.0)(x)]}
+    "unit": [
+        lambda x: x,
+        lambda x: L.Rescaling(2.0, -1.0)(x),
+        lambda x: adapted(x),
+        lambda x: L.Rescaling(255)(x),
+        lambda x: L.Normalization(mean=[0.485, 0.456, 0.406], variance=[0.05, 0.05, 0.05])(x),
+    ],
+    "bytes": [
+        lambda x: L.Rescaling(1 / 255)(x),
+        lambda x: L.Rescaling(1 / 127.5, -1)(x),
+        lambda x: x / 255.0,
+        lambda x: adapted(x, 255),
+        lambda x: L.RandomFlip()(L.Resizing(24, 24)(x)) / 255.0,
+        lambda x: keras.Sequential([keras.Input((*ANY, 3)), L.Rescaling(1 / 255)])(x),
+        lambda x: L.Rescaling(1.0, -117.0)(x),
+    ],
+}
 
 
-@pytest.mark.parametrize("wanted, number", [(fed, number) for fed, ways in FED.items() for number in range(len(ways))])
+@pytest.mark.parametrize(
+    "wanted, number", [(fed, number) for fed, ways in FED.items() for number in range(len(ways))]
+)
 def test_what_a_model_begins_with_says_what_it_is_fed(wanted, number):
     network = load_network(made(lambda x: seen(FED[wanted][number](x))))
     assert network.preprocessing == wanted
@@ -191,13 +244,29 @@ def test_what_a_network_is_fed_is_an_option_and_in_the_record(tmp_path, deepdrea
         assert replay(picture, cat, weights=path).identical
     assert np.array_equal(fed["auto"], fed["bytes"]) and recipe.preprocessing == "auto"
     save_image(cat, tmp_path / "small.png")
-    done = deepdream("dream", "small.png", "--network", path, "--layer", "seen", "--steps", 1, "--min-side", 0,
-                     "--preprocessing", "tf", "--out", "tf.png")
+    done = deepdream(
+        "dream",
+        "small.png",
+        "--network",
+        path,
+        "--layer",
+        "seen",
+        "--steps",
+        1,
+        "--min-side",
+        0,
+        "--preprocessing",
+        "tf",
+        "--out",
+        "tf.png",
+    )
     assert done.returncode == 0 and read_record(tmp_path / "tf.png").recipe.preprocessing == "tf", done.stderr
 
 
 def test_an_older_record_of_an_own_network_means_0_to_1():
-    others = dict(deepdream=1, kind="dream", fingerprint="", photo="", photo_size=[0, 0], versions={}, pictures={})
+    others = dict(
+        deepdream=1, kind="dream", fingerprint="", photo="", photo_size=[0, 0], versions={}, pictures={}
+    )
     for network, fed in (("mine.keras", "unit"), ("lite0", "auto")):
         note = json.dumps({**others, "recipe": {"network": network, "objective": 'layer("seen")'}})
         assert record_from(note, "old.png").recipe.preprocessing == fed
@@ -218,12 +287,16 @@ def test_an_efficientnet_from_a_file_is_the_one_that_is_downloaded(tmp_path):
 
 # Sizes
 
-@pytest.mark.parametrize("kind, free, tied", [("flattened", "pool", "scores"), ("transformer", "patches", "tokens")])
+
+@pytest.mark.parametrize(
+    "kind, free, tied", [("flattened", "pool", "scores"), ("transformer", "patches", "tokens")]
+)
 def test_a_network_of_one_size_is_free_before_what_ties_it(kind, free, tied):
     network = load_network(MODELS[kind]())
     assert network[free].only == () and network[tied].only == (32, 32)
     assert dream(cat, network, f'layer("{free}")', octaves=2, steps=1, progress=False).shape == cat.shape
-    with pytest.raises(ImageError, match="32x32 pixels only, not 61x41"): network.check_size(41, 61, [tied])
+    with pytest.raises(ImageError, match="32x32 pixels only, not 61x41"):
+        network.check_size(41, 61, [tied])
     square = load_image(sample("cat"))[:32, :32]
     assert dream(square, network, "logit(2)", octaves=3, steps=1, progress=False).shape == square.shape
 
@@ -233,8 +306,13 @@ def test_maps_that_are_halved_and_doubled_fit_at_any_size():
     shown = {info.name: (info.stride, info.multiple, info.grid) for info in network.layers}
     assert [shown[name] for name in ("joined", "grown", "added")] == [(2, 4, 4), (1, 4, 4), (1, 4, 4)]
     for size in ((41, 61), (40, 60), (7, 5)):  # the places are those of the picture mirrored up to a multiple
-        assert network.feature_shapes(["added"], *size)["added"][:2] == tuple(-(-side // 4) * 4 for side in size)
-    even, odd = noise.random((2, 1, 8, 12, 3)).astype("float32"), noise.random((1, 7, 11, 3)).astype("float32")
+        assert network.feature_shapes(["added"], *size)["added"][:2] == tuple(
+            -(-side // 4) * 4 for side in size
+        )
+    even, odd = (
+        noise.random((2, 1, 8, 12, 3)).astype("float32"),
+        noise.random((1, 7, 11, 3)).astype("float32"),
+    )
     assert np.allclose(network.features(["out"])(even[0])["out"], network.model(even[0]), atol=1e-5)
     mirrored = np.pad(odd, [(0, 0), (0, 1), (0, 1), (0, 0)], "symmetric")
     assert np.allclose(network.features(["out"])(odd)["out"], network.model(mirrored), atol=1e-5)
@@ -242,10 +320,17 @@ def test_maps_that_are_halved_and_doubled_fit_at_any_size():
 
 def test_windows_and_strides_of_layers_that_enlarge():
     "Against the gradient, all weights alike; over some places, since not all of them see equally far."
-    network = load_network(made(lambda x: L.Conv2DTranspose(2, 5, 2, name="grown")(
-        seen(L.UpSampling2D(name="doubled")(seen(x, strides=2, name="halved")), name="after")), (64, 64)))
+    network = load_network(
+        made(
+            lambda x: L.Conv2DTranspose(2, 5, 2, name="grown")(
+                seen(L.UpSampling2D(name="doubled")(seen(x, strides=2, name="halved")), name="after")
+            ),
+            (64, 64),
+        )
+    )
     tf = tensorflow()
-    for one in network.model.weights: one.assign(tf.ones_like(one) if "kernel" in one.path else tf.zeros_like(one))
+    for one in network.model.weights:
+        one.assign(tf.ones_like(one) if "kernel" in one.path else tf.zeros_like(one))
     picture = tf.ones((1, 64, 64, 3)) * 0.01
     for name, stride in (("halved", 2), ("doubled", 1), ("after", 1), ("grown", 0.5)):
         with tf.GradientTape(persistent=True) as tape:
@@ -253,22 +338,32 @@ def test_windows_and_strides_of_layers_that_enlarge():
             maps = network.features([name])(picture)[name]
             middle = maps.shape[1] // 2
             values = [tf.reduce_sum(maps[:, middle + k, middle + k]) for k in range(4)]
-        fields = [int((np.asarray(tape.gradient(one, picture))[0, ..., 0].max(axis=0) > 0).sum()) for one in values]
+        fields = [
+            int((np.asarray(tape.gradient(one, picture))[0, ..., 0].max(axis=0) > 0).sum()) for one in values
+        ]
         assert (max(fields), network[name].stride) == (network[name].receptive_field, stride), name
 
 
-@pytest.mark.parametrize("layers", [
-    lambda x: L.Conv2D(4, 7, strides=2, name="last")(L.ZeroPadding2D(3)(x)),
-    lambda x: L.MaxPooling2D(3, 2, name="last")(L.ZeroPadding2D(((1, 0), (0, 1)))(L.Conv2D(4, 5)(x))),
-    lambda x: L.Conv2D(4, 3, name="last")(L.Cropping2D(2)(x)),
-    lambda x: L.Conv2D(4, 3, name="last")(L.Conv2DTranspose(4, 4, 3)(L.Conv2D(4, 3, dilation_rate=3)(x)))])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda x: L.Conv2D(4, 7, strides=2, name="last")(L.ZeroPadding2D(3)(x)),
+        lambda x: L.MaxPooling2D(3, 2, name="last")(L.ZeroPadding2D(((1, 0), (0, 1)))(L.Conv2D(4, 5)(x))),
+        lambda x: L.Conv2D(4, 3, name="last")(L.Cropping2D(2)(x)),
+        lambda x: L.Conv2D(4, 3, name="last")(L.Conv2DTranspose(4, 4, 3)(L.Conv2D(4, 3, dilation_rate=3)(x))),
+    ],
+)
 def test_the_smallest_picture_is_the_smallest_that_works(layers):
     network = load_network(made(layers))
     least = network["last"].min_size
-    def side_of(size): return network.features(["last"])(np.zeros((1, size, size, 3), "float32"))["last"].shape[1]
+
+    def side_of(size):
+        return network.features(["last"])(np.zeros((1, size, size, 3), "float32"))["last"].shape[1]
+
     assert side_of(least) >= 1
     if least > 1:
-        with pytest.raises(Exception): assert side_of(least - 1) > 0
+        with pytest.raises(Exception):
+            assert side_of(least - 1) > 0
 
 
 def test_octaves_that_are_left_out_and_photos_that_stay_are_said(capsys, squeezenet):
@@ -276,7 +371,9 @@ def test_octaves_that_are_left_out_and_photos_that_stay_are_said(capsys, squeeze
     said = capsys.readouterr().err
     assert f"of 4 octaves left out, as smaller than the {squeezenet['fire9'].min_size} pixels" in said
     grey = np.full((32, 32, 3), 0.5, "float32")
-    network = load_network(made(lambda x: L.ReLU(name="dead")(L.Conv2D(4, 3, bias_initializer="zeros")(x) - 100.0)))
+    network = load_network(
+        made(lambda x: L.ReLU(name="dead")(L.Conv2D(4, 3, bias_initializer="zeros")(x) - 100.0))
+    )
     assert np.array_equal(dream(grey, network, 'layer("dead")', octaves=1, steps=2), grey)
     assert 'nothing has changed: layer("dead") has no gradient' in capsys.readouterr().err
     dream(grey, network, 'layer("dead")', octaves=1, steps=0)
@@ -285,9 +382,12 @@ def test_octaves_that_are_left_out_and_photos_that_stay_are_said(capsys, squeeze
 
 # What is refused, in one sentence
 
+
 def sub_model():
     class Sub(keras.Model):
-        def call(self, x): return x
+        def call(self, x):
+            return x
+
     return Sub(name="sub")
 
 
@@ -300,16 +400,20 @@ REFUSED = {
     "2 inputs, picture (None, 16, 16, 3), numbers (None, 4)": two_inputs,
     "its input is": lambda: keras.Sequential([keras.Input((16, 16, 1)), L.ReLU()]),
     "its channels come first": lambda: keras.Sequential(
-        [keras.Input((3, 16, 16)), L.Conv2D(4, 3, data_format="channels_first")]),
+        [keras.Input((3, 16, 16)), L.Conv2D(4, 3, data_format="channels_first")]
+    ),
     "wants channels first": lambda: keras.Sequential(
-        [keras.Input((8, 8, 3)), L.Permute((3, 1, 2)), L.Conv2D(4, 3, data_format="channels_first")]),
+        [keras.Input((8, 8, 3)), L.Permute((3, 1, 2)), L.Conv2D(4, 3, data_format="channels_first")]
+    ),
     "no functional or Sequential model": sub_model,
-    "that knows its input": lambda: keras.Sequential([L.ReLU()])}
+    "that knows its input": lambda: keras.Sequential([L.ReLU()]),
+}
 
 
 @pytest.mark.parametrize("said", REFUSED)
 def test_what_takes_no_pictures_is_refused(said):
-    with pytest.raises(NetworkError) as caught: check_model("mine", REFUSED[said]())
+    with pytest.raises(NetworkError) as caught:
+        check_model("mine", REFUSED[said]())
     assert said in str(caught.value)
 
 
@@ -317,60 +421,111 @@ def test_several_ends_are_told_apart():
     network = load_network(MODELS["several ends"](), classes=["axe", "boat", "cup"])
     assert network["logits"].name == "kind"
     unnamed = load_network(MODELS["several ends"]())
-    with pytest.raises(NetworkError, match=r"several outputs \(kind, age\); name one as a layer"): unnamed["logits"]
-    assert measure(unnamed, 'channel("age", 1)', cat) == pytest.approx(measure(unnamed, 'channels("age", 1, 1)', cat))
-    with pytest.raises(NetworkError, match="none of its outputs is a list"): load_network(MODELS["adapted"]())["logits"]
+    with pytest.raises(NetworkError, match=r"several outputs \(kind, age\); name one as a layer"):
+        unnamed["logits"]
+    assert measure(unnamed, 'channel("age", 1)', cat) == pytest.approx(
+        measure(unnamed, 'channels("age", 1, 1)', cat)
+    )
+    with pytest.raises(NetworkError, match="none of its outputs is a list"):
+        load_network(MODELS["adapted"]())["logits"]
 
 
 def test_a_class_whose_name_differs_in_capitals_only():
     network = load_network(MODELS["Softmax"](), classes=["Cat", "cat", "Dog", "cup", "axe"])
-    numbers = [parse(f'logit("{name}")').bind(network).weighted[0][1].which for name in ("Cat", "cat", "dog", "CUP")]
+    numbers = [
+        parse(f'logit("{name}")').bind(network).weighted[0][1].which for name in ("Cat", "cat", "dog", "CUP")
+    ]
     assert numbers == [0, 1, 2, 3]
     with pytest.raises(DeepDreamError, match="Cat and cat; write it as it stands"):
         parse('logit("CAT")').bind(network)
 
 
-@pytest.mark.parametrize("text", ['neuron("logits", 3)', 'content("logits")', 'style("logits")', 'diversity("logits")',
-                                  'filters("logits")', 'contrast("logits")', 'dot("logits")', 'transport("logits")'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'neuron("logits", 3)',
+        'content("logits")',
+        'style("logits")',
+        'diversity("logits")',
+        'filters("logits")',
+        'contrast("logits")',
+        'dot("logits")',
+        'transport("logits")',
+    ],
+)
 def test_terms_that_need_places_say_so(text, squeezenet):
     pictures = {"content": cat, "style": cat, "guide": cat}
-    with pytest.raises((NetworkError, ObjectiveError), match="needs a layer with places, and logits .* take fire9"):
+    with pytest.raises(
+        (NetworkError, ObjectiveError), match="needs a layer with places, and logits .* take fire9"
+    ):
         dream(cat, squeezenet, text, octaves=1, steps=1, pictures=pictures)
 
 
 def test_a_layer_of_another_network_says_whose_it_is(squeezenet):
-    for name, others in (("mixed3", "inception_v3 has"), ("block10_add", "lite0 has"),
-                         ("block4_conv2", "vgg16 and vgg19 have"), ("block5_conv4", "vgg19 has")):
-        with pytest.raises(NetworkError, match=f"no layer '{name}'; {others} one"): squeezenet[name]
-    with pytest.raises(NetworkError, match="squeezenet has one"): load_network()["fire5"]
+    for name, others in (
+        ("mixed3", "inception_v3 has"),
+        ("block10_add", "lite0 has"),
+        ("block4_conv2", "vgg16 and vgg19 have"),
+        ("block5_conv4", "vgg19 has"),
+    ):
+        with pytest.raises(NetworkError, match=f"no layer '{name}'; {others} one"):
+            squeezenet[name]
+    with pytest.raises(NetworkError, match="squeezenet has one"):
+        load_network()["fire5"]
 
 
-@pytest.mark.parametrize("given, said", [
-    (dict(source="lite0", weights="none.h5"), "has its weights already"),
-    (dict(source="mine.h5"), r'keras.models.load_model\("mine.h5"\).save\("mine.keras"\)'),
-    (dict(source="mine.onnx"), r'model.save\("mine.keras"\)'),
-    (dict(source="lite0", preprocessing="unit"), "is for own models"),
-    (dict(source="nobody.keras"), "no network file nobody.keras")])
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (dict(source="lite0", weights="none.h5"), "has its weights already"),
+        (dict(source="mine.h5"), r'keras.models.load_model\("mine.h5"\).save\("mine.keras"\)'),
+        (dict(source="mine.onnx"), r'model.save\("mine.keras"\)'),
+        (dict(source="lite0", preprocessing="unit"), "is for own models"),
+        (dict(source="nobody.keras"), "no network file nobody.keras"),
+    ],
+)
 def test_what_cannot_be_loaded_says_why(given, said):
-    with pytest.raises(NetworkError, match=said): load_network(**given)
+    with pytest.raises(NetworkError, match=said):
+        load_network(**given)
 
 
 # The machine around it
 
+
 def test_what_a_user_has_set_in_keras_changes_no_pixel(tmp_path, deepdream):
-    line = ("dream", "cat.jpg", "--network", "squeezenet", "--steps", 1, "--octaves", 1, "--min-side", 0, "--out")
+    line = (
+        "dream",
+        "cat.jpg",
+        "--network",
+        "squeezenet",
+        "--steps",
+        1,
+        "--octaves",
+        1,
+        "--min-side",
+        0,
+        "--out",
+    )
     assert deepdream(*line, "here.png").returncode == 0
-    (tmp_path / "keras.json").write_text(json.dumps(dict(
-        floatx="float16", epsilon=1e-7, backend="jax", image_data_format="channels_first")))
+    (tmp_path / "keras.json").write_text(
+        json.dumps(dict(floatx="float16", epsilon=1e-7, backend="jax", image_data_format="channels_first"))
+    )
     environment = {**os.environ, "KERAS_HOME": str(tmp_path)}
-    done = subprocess.run([*COMMAND, *map(str, line), "there.png"], cwd=tmp_path, env=environment,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [*COMMAND, *map(str, line), "there.png"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "there.png").read_bytes() == (tmp_path / "here.png").read_bytes()
 
 
 def test_out_of_memory_names_options_that_the_command_has(tmp_path):
-    def little_memory(): resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30, 4 * 2**30))
+    def little_memory():
+        resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30, 4 * 2**30))
+
     line = [*COMMAND, "gan", "--count", "100", "--size", "2048"]
     done = subprocess.run(line, cwd=tmp_path, preexec_fn=little_memory, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "") and not list(tmp_path.iterdir())
