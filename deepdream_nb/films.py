@@ -78,7 +78,7 @@ def make_zoom(
     "A zoom film (Mordvintsev et al., 2015); returns its path. Goes on where it was stopped."
     settings = changed(settings or ZoomSettings(), given, RecipeError)
     recipe, path, photo = dream_recipe(recipe), check_film(path, settings.fps), load_image(photo)
-    pictures = {name: load_pictures(one) for name, one in pictures.items()}
+    pictures = other_pictures(recipe, pictures)
     network = network or network_for(recipe, weights)
     recipe = recipe.settled(network, photo)
     with sole_writer(path), stoppable():
@@ -94,6 +94,8 @@ def _begin(folder, photo, recipe, network, factor, progress, pictures):
     start, note = folder/"00000.png", folder/"factor.txt"
     remove_leftovers(folder)
     if not start.is_file():
+        others = [one for one in folder.glob("[!.]*") if one != note]
+        if others: raise TakenError(f"{folder} holds something else, {others[0].name}; name another film")
         made = make_dream(photo, recipe, network=network, progress=progress, pictures=pictures)
         make_folder(folder)
         write_atomically(note, repr(factor).encode())

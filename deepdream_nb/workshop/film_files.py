@@ -20,9 +20,8 @@ def check_film(path, fps=15):
     path = to_path(path)
     if path.suffix.lower() not in (".mp4", ".gif"):
         raise FileError(f"cannot save {path.name}: a film ends in .mp4 or .gif")
-    if not path.parent.is_dir(): raise FileError(f"there is no folder {path.parent}")
-    if not 0.1 <= fps <= 120: raise FileError(f"fps is from 0.1 to 120 frames a second, not {fps}")
-    return path
+    if not 0.1 <= fps <= 1000: raise FileError(f"fps is from 0.1 to 1000 frames a second, not {fps}")
+    return check_output(path)
 
 # %% ../../nbs/workshop/film_files.ipynb #0c17ed25
 def save_film(frames, path, fps=15):
