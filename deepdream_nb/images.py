@@ -76,12 +76,15 @@ def _decode(source, use=lambda picture: picture, upright=True):
             if picture.format == "EPS":
                 raise ImageError(f"{name} is EPS, a program that would have to be run; save it as PNG")
             picture.load()
-            return use(ImageOps.exif_transpose(picture) if upright and exif_of(picture) else picture), name
+            made = use(ImageOps.exif_transpose(picture) if upright and exif_of(picture) else picture)
+            more = picture is not source and has_more(picture)
     except ImageError: raise
     except Exception as error:
         damaged = "is damaged: {}" if str(error) else f"is damaged: {type(error).__name__}"
         fault = next((said for kind, said in _faults.items() if isinstance(error, kind)), damaged)
         raise ImageError(f"{name} {fault.format(error)}") from None
+    if more: leave_out(f"all pictures of {name} but the first")
+    return made, name
 
 # %% ../nbs/01_images.ipynb #0338f555
 def _ground(background):

@@ -66,7 +66,8 @@ def _fast_picture(source, out, recipe, force):
 # %% ../../nbs/apps/cli_filters.ipynb #f4a00002
 def _fast_film(source, out, recipe, force):
     "Dream on a film; says where the new one is."
-    ending = ".gif" if source.suffix.lower() == ".gif" else ".mp4"
+    kind = source.suffix.lower()
+    ending = ".mp4" if kind in FILMS else ".gif" if kind == ".gif" else ".webp"
     usual = output_name(source, filter_words(recipe.filter), "fast", ending)
     timer, output = Timer(), Output(out, usual, force, check_film, sources=[source])
     maker = recipe.load()
@@ -86,7 +87,7 @@ def fast_command(
     photo: Annotated[Optional[str], typer.Argument(
         help="A picture, a folder of pictures, or a film; with --sheet, the photo to dream on.")] = None,
     out: Annotated[Optional[str], typer.Option(
-        help="Where to save a picture, a film (.mp4, .gif) or a folder; if not given, here.")] = None,
+        help="Where to save a picture, a film (.mp4, .gif, .webp) or a folder; if not given, here.")] = None,
     filter: Annotated[str, typer.Option(
         help="A filter's name or file, or a mixture such as fur=0.5,swirls=0.5.",
         autocompletion=completed(filter_names))] = "swirls",
@@ -98,8 +99,7 @@ def fast_command(
     if sheet: return _filter_sheet(Output(sheet, "", force, sources=[photo]), photo or sample("mountains"))
     if photo is None: raise FilterError("name a picture, a folder or a film, or list the filters with --list")
     source, recipe = to_path(photo), FilterRecipe(filter, **settings)
-    is_film = source.suffix.lower() in FILMS and source.is_file()
-    make = _fast_folder if source.is_dir() else _fast_film if is_film else _fast_picture
+    make = _fast_folder if source.is_dir() else _fast_film if is_film(source) else _fast_picture
     make(source, out, recipe, force)
 
 # %% ../../nbs/apps/cli_filters.ipynb #c16f4365
