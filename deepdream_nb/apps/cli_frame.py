@@ -70,12 +70,14 @@ def _told(as_json):
 @contextmanager
 def _left_out_said():
     "Say in a line, once, what the work in this block warns of that it left out."
+    said = set()
     def say(message, category, filename, lineno, file=None, line=None):
         if not issubclass(category, LeftOut): return usual(message, category, filename, lineno, file, line)
-        print(harmless(f"left out: {message}", *sys.argv[1:]), file=sys.stderr)
+        if str(message) not in said: print(harmless(f"left out: {message}", *sys.argv[1:]), file=sys.stderr)
+        said.add(str(message))
     with warnings.catch_warnings():
         usual, warnings.showwarning = warnings.showwarning, say
-        warnings.simplefilter("default", LeftOut)
+        warnings.simplefilter("always", LeftOut)
         yield
 
 # %% ../../nbs/apps/cli_frame.ipynb #3ebb94f9

@@ -104,6 +104,7 @@ def _page_settings(ip, port, browser):
     config.VoilaKernelManager.update(fill_delay=5)  # seconds: the first dream comes first
     if os.name == "posix": config.KernelManager.transport = "ipc"  # sockets in a folder of the owner's alone
     config.Voila.log_level = logging.ERROR  # the one line is ours
+    for name in ("access", "general"): logging.getLogger(f"tornado.{name}").setLevel(logging.CRITICAL)
     config.MappingKernelManager.update(cull_idle_timeout=40, cull_interval=10)  # pages gone without a word
     return config
 
