@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CATEGORIES', 'DUPLICATE', 'RELATED', 'NATURAL_IMAGES', 'PARTS', 'photo_hash', 'hash_distances', 'photo_paths',
-           'count_photos', 'collect', 'natural_images', 'shortfall', 'squared', 'part_of', 'assign_parts',
+           'count_photos', 'readable', 'collect', 'natural_images', 'shortfall', 'squared', 'part_of', 'assign_parts',
            'split_photos', 'Photos', 'augmentation', 'FolderError', 'find_photos', 'read_manifest', 'is_pairs', 'pairs',
            'part_pictures']
 
@@ -24,6 +24,7 @@ from PIL import Image, ImageOps
 
 from .workshop.files import *
 from .workshop.archives import *
+from .workshop.picture_files import *
 from .images import *
 from .networks import *
 
@@ -140,19 +141,25 @@ class _Report:
 _Dropped = namedtuple("_Dropped", "place category reason detail")
 
 # %% ../nbs/14_datasets.ipynb #a954e049
-_photo_endings = (".jpg", ".jpeg", ".png", ".bmp", ".gif")  # what Keras reads
-
 def photo_paths(folder):
     "The photos of a folder of classes, sorted; raises `DatasetError` if there is no such folder."
     folder = to_path(folder)
     if not folder.is_dir(): raise DatasetError(f"there is no folder {folder}")
-    found = [path for path in folder.glob("*/*") if path.suffix.lower() in _photo_endings]
-    return sorted(path for path in found if not path.name.startswith("."))
+    return pictures_in(folder, "*/*")
 
 # %% ../nbs/14_datasets.ipynb #14000006
 def count_photos(folder):
     "The number of photos in each folder of a folder of classes, by name."
     return dict(sorted(Counter(path.parent.name for path in photo_paths(folder)).items()))
+
+# %% ../nbs/14_datasets.ipynb #14000016
+def readable(paths, read):
+    "{path: read(path)}, without those of damaged pictures, of which a warning tells."
+    found = {}
+    for path in paths:
+        try: found[path] = read(path)
+        except ImageError as error: leave_out(f"{path.parent.name}/{error}")
+    return found
 
 # %% ../nbs/14_datasets.ipynb #14000007
 def _sound_photos(source, folder, categories, upright, dropped):
@@ -161,7 +168,7 @@ def _sound_photos(source, folder, categories, upright, dropped):
     for place, size, opener in archive_files(source):
         damaged_archive = isinstance(opener, Exception)  # it is a place of its own
         category = _category(f"{place}/" if damaged_archive else place, categories)
-        if category is None: continue
+        if category is None or any(part.startswith(".") for part in place.split("/")[1:]): continue
         try: data, image = _judged(place, size, opener, upright)
         except Refused as why:
             dropped.append(_Dropped(place, category, why.reason, why.detail))
@@ -237,7 +244,7 @@ PARTS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
 def part_of(name, parts=PARTS):
     "The part that a photo's name, class/file, falls into: on every machine the same, whatever else there is."
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    number = int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8], "big")
     throw = number / 2**64 * sum(parts.values())
     for part, share in parts.items():
         if (throw := throw - share) < 0: break
@@ -256,12 +263,13 @@ def split_photos(source, target, parts=PARTS):
     paths = photo_paths(source)
     if not paths: raise DatasetError(f"{Path(source).name} holds no folder of photos, <class>/<photo>.jpg")
     with new_folder(target) as made, progress_bar(len(paths), "split") as bar:
-        hashes = []
-        for path in paths:
-            hashes.append(photo_hash(load_image(path)))
+        def hashed(path):
             bar.update()
-        assigned = assign_parts([f"{path.parent.name}/{path.name}" for path in paths], hashes, parts)
-        for path, (name, part) in zip(paths, assigned.items()):
+            return photo_hash(load_image(path))
+        hashes = readable(paths, hashed)
+        names = [f"{path.parent.name}/{path.name}" for path in hashes]
+        assigned = assign_parts(names, [*hashes.values()], parts)
+        for path, (name, part) in zip(hashes, assigned.items()):
             for each in parts: make_folder(made/each/path.parent.name)  # a class has a folder in each part
             try: os.link(path, made/part/name)
             except OSError: shutil.copyfile(path, made/part/name)
@@ -306,12 +314,8 @@ def find_photos(folder):
     "The pictures in a folder and those below, one of each folder in turn; raises `FolderError`."
     folder, places = to_path(folder), {}
     if not folder.is_dir(): raise FolderError(f"there is no folder {folder}")
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        is_picture = path.suffix.lower() in picture_endings and path.is_file()
-        if is_picture and not hidden: places.setdefault(path.parent, []).append(path)
-    known = ", ".join(picture_endings)
-    if not places: raise FolderError(f"there is no picture in {folder}; they end in {known}")
+    for path in pictures_in(folder): places.setdefault(path.parent, []).append(path)
+    if not places: raise FolderError(f"there is no picture in {folder}; {some_endings}")
     turns = [(turn, place, path) for place, paths in places.items() for turn, path in enumerate(paths)]
     return [path for _, _, path in sorted(turns)]
 

@@ -7,7 +7,6 @@ __all__ = ['teacher_direction', 'Teacher', 'training_photos', 'crop_photo', 'Fil
 
 # %% ../nbs/17a_filter_training.ipynb #149e93a2
 import hashlib
-import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 
@@ -103,8 +102,8 @@ def training_photos(folder, part, limit, dreamt=False):
     "Photos (and dreams, `dreamt`) of a part (train, validation, test) of a folder, as arrays of bytes."
     if dreamt and not is_pairs(folder):
         raise FilterError(f"{folder} holds no pairs; deepdream dataset makes them")
-    found = part_pictures(folder, part)[:limit]
-    return [tuple(map(_small_bytes, paths if dreamt else paths[:1])) for paths in found]
+    found = {paths[0]: paths[:2 if dreamt else 1] for paths in part_pictures(folder, part)[:limit]}
+    return [*readable(found, lambda photo: tuple(map(_small_bytes, found[photo]))).values()]
 
 def _small_bytes(path): return np.asarray(to_picture(load_image(path, max_side=400, upright=False)))
 
@@ -291,9 +290,8 @@ def _progress_sheet(training, path):
 # %% ../nbs/17a_filter_training.ipynb #c6b6db77
 def _filter_target(path):
     "The path of a filter to be made; raises `FilterError` for one that cannot be."
-    path = to_path(path)
-    if path.suffix == ".filter" and path.parent.is_dir(): return path
-    raise FilterError(f"{path} is not a path <folder>/<name>.filter in a folder that exists")
+    if to_path(path).suffix != ".filter": raise FilterError(f"{path} is not a path <folder>/<name>.filter")
+    return [check_output(one) for one in (to_path(path).with_suffix(".progress.jpg"), path)][1]
 
 def _learnt_photos(folder, limit, dreamt):
     "Photos (and dreams) to learn from, and up to four photos to show; raises `FilterError` if there is none."
@@ -312,7 +310,7 @@ def _learnable(recipe):
     # A filter has so many octaves at any size: those of a photo of 640 x 427 pixels.
     return replace(recipe, octaves=recipe.octaves or fitting_octaves(427, 640, recipe.octave_scale))
 
-def _begin(recipe, network, learnt, shown, settings, start, path):
+def _begin(recipe, network, learnt, shown, settings, start, path, anew):
     "A training, new or gone on with; raises `FilterError` if the folder is of another."
     network.check_size(settings.side, settings.side, parse(recipe.objective).names())
     digest = hashlib.sha256()
@@ -320,7 +318,7 @@ def _begin(recipe, network, learnt, shown, settings, start, path):
     own = {name: value for name, value in asdict(recipe).items() if value != "auto"}  # as before
     plan = {"recipe": own, "network": network.fingerprint, **asdict(settings),
             "start": str(start or ""), "photos": digest.hexdigest()}
-    folder = TrainingFolder(path, "steps", plan, FilterError)
+    folder = TrainingFolder(path, "steps", plan, FilterError, anew=anew)
     photos = np.stack([squared(load_image(picture), 224) for picture in shown])
     return _Training(Teacher.watch(recipe, network, photos), settings, start or "", folder)
 
@@ -334,6 +332,7 @@ def train_filter(
     network=None,   # the teacher's network if it is loaded already
     progress=True,  # show a progress bar
     settings=None,  # `FilterSettings`
+    anew=False,     # drop what a stopped training kept, rather than go on with it
     **given,        # single settings, such as `steps=500`
 ):
     """Train a dream filter; returns a `Filter`. Stopped, the same call goes on from the folder <name>.steps.
@@ -342,9 +341,10 @@ def train_filter(
     settings = changed(settings or FilterSettings(), given, FilterError)
     learnt, shown = _learnt_photos(photos, limit, settings.way != "objective")
     with sole_writer(path), stoppable():
-        training = _begin(recipe, network or network_for(recipe), learnt, shown, settings, start, path)
+        network = network or network_for(recipe)
+        training = _begin(recipe, network, learnt, shown, settings, start, path, anew)
         _run(training, learnt, progress)
         _filter_now(training, path.stem).save(path)
         _progress_sheet(training, path)
-        shutil.rmtree(training.folder.folder)
+        training.folder.drop_files()
     return load_filter(path)

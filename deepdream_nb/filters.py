@@ -192,6 +192,9 @@ def _filter_path(source):
     path = to_path(source)
     if str(source) in filter_names(): return data_folder()/"filters"/f"{source}.filter"
     if path.suffix == ".filter" and path.is_file(): return path
+    kept = path.with_suffix(".steps")  # of a training that was stopped
+    if path.suffix == ".filter" and kept.is_dir():
+        raise FilterError(f"{path} is not finished; the same train-filter command goes on from {kept}")
     near = closest(source, filter_names())
     raise FilterError(f"there is no filter {str(source)!r}; {near}, or a file that train-filter made")
 

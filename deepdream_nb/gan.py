@@ -29,8 +29,9 @@ def small_pictures(folder, size=64, part=None, limit=None, dreams=True):
     "The middle squares of the dreams (or photos) in a folder of pairs, or of others: (N, size, size, 3)."
     found = part_pictures(folder, part)[:limit]
     if not found: raise GanError(f"there is no picture{f' for {part}' if part else ''} in {folder}")
-    pictures = [squared(load_image(paths[-1 if dreams else 0]), size) for paths in found]
-    return np.stack([np.clip(picture, 0, 1) for picture in pictures])
+    def small(path): return np.clip(squared(load_image(path), size), 0, 1)
+    pictures = readable([paths[-1 if dreams else 0] for paths in found], small)
+    return np.stack([*pictures.values()]) if pictures else np.empty((0, size, size, 3), "float32")
 
 # %% ../nbs/16_gan_dreams.ipynb #cf8d1ab5
 def _stages(size):

@@ -193,8 +193,9 @@ def train_gan(
 # %% ../nbs/16a_gan_training.ipynb #31cf326c
 def _pictures_to_learn(folder, path, settings, limit):
     "The pictures of a training, (N, size, size, 3); raises `GanError` for too few, or a wrong `path`."
-    if path.suffix != ".gan" or not path.parent.is_dir():
-        raise GanError(f"{path} is not a path <folder>/<name>.gan in a folder that exists")
+    if path.suffix != ".gan": raise GanError(f"{path} is not a path <folder>/<name>.gan")
+    goes_on = path.with_suffix(".epochs").is_dir()
+    for made in (path, path.with_suffix(".mp4")): check_output(made, overwrite=goes_on)
     pictures = small_pictures(folder, settings.size, "train" if is_pairs(folder) else None, limit)
     if len(pictures) >= settings.batch: return pictures
     raise GanError(f"{len(pictures)} pictures are too few for batches of {settings.batch}")

@@ -228,6 +228,7 @@ class _MaskedTerm(Comparison):
     def __repr__(self): return f"masked({self.inner!r}, {json.dumps(self.picture, ensure_ascii=False)})"
     def layers(self): return self.inner.layers()
     def pictures(self): return (self.picture, *self.inner.pictures())
+    def masks(self): return (self.picture, *getattr(self.inner, "masks", tuple)())
     def bound(self, network): return masked(self.inner.bound(network), self.picture)
     @property
     def gives_colors(self): return getattr(self.inner, "gives_colors", False)

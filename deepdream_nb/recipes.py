@@ -141,8 +141,7 @@ def follow(recipe, photo=None, weights=None, maker=None, pictures={}, progress=T
     `Dream`."""
     recipe = load_recipe(recipe)
     photo, alpha = load_with_alpha(photo) if recipe.takes_photo else (None, None)
-    maker, pictures = maker or recipe.load(weights), {name: load_pictures(one)
-                                                      for name, one in pictures.items()}
+    maker, pictures = maker or recipe.load(weights), other_pictures(recipe, pictures)
     recipe = recipe.settled(maker, photo)
     made = recipe.make(maker, photo, pictures, progress)
     return Dream(made, record_of(recipe, maker, photo, pictures), alpha)
@@ -161,7 +160,7 @@ def make_dream(
 ):
     "Follow the recipe of a dream on a photo; returns a `Dream`. One that is stopped leaves its checkpoint."
     recipe, (photo, alpha) = dream_recipe(recipe), load_with_alpha(photo)
-    pictures = {name: load_pictures(one) for name, one in pictures.items()}
+    pictures = other_pictures(recipe, pictures)
     network = network or network_for(recipe, weights)
     if resume: recipe = _tiled_as_before(recipe, checkpoint)
     recipe = recipe.settled(network, photo)
@@ -261,10 +260,12 @@ class Replay:
     mean_difference: float # of 255
     max_difference: int    # of 255
     changed_versions: dict # {package: (then, now)}
+    lossy: bool = False    # is the old picture of a format that keeps pixels roughly?
 
     def __str__(self):
-        same = "the same in every pixel" if self.identical else (
-            f"different by {self.mean_difference:.2f} of 255 in the mean, {self.max_difference} at most")
+        far = f"{self.mean_difference:.2f} of 255 in the mean, {self.max_difference} at most"
+        same = "the same in every pixel" if self.identical else f"different by {far}"
+        if self.lossy and not self.identical: same += "; its format keeps pixels roughly only, PNG exactly"
         changes = ", ".join(f"{name} {then} -> {now}" for name, (then, now) in self.changed_versions.items())
         return same + (f"; changed since: {changes}" if changes else "")
 
@@ -276,14 +277,14 @@ def replay(picture, photo=None, weights=None, styles=(), progress=True, pictures
     (photo, alpha), (old, seen) = _checked_photo(record, photo, name), load_with_alpha(picture)
     if seen is not None or check_suffix(picture) != "JPEG": alpha = seen  # a JPEG lies on white
     styles = {word: load_image(one) for word, one in zip(numbered("style", len(styles)), styles)}
-    given = {**styles, **{word: load_pictures(one) for word, one in pictures.items()}}
+    given = {**styles, **other_pictures(record.recipe, pictures)}
     _check_pictures(name, record.pictures, given)
     maker = record.recipe.load(weights)
     if not made_by(record, maker):
         raise RecipeError(f"{name} was made with other weights of {maker.name}")
     again = Dream(record.recipe.make(maker, photo, given, progress),
                   record_of(record.recipe, maker, photo, given), alpha)
-    return _replayed(again, record, old)
+    return replace(_replayed(again, record, old), lossy=check_suffix(picture) != "PNG")
 
 # %% ../nbs/07_recipes.ipynb #07a00015
 def _checked_photo(record, photo, name):

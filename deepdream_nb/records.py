@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['KINDS', 'NETWORK_SETTING', 'NUMBERS_SETTING', 'INPUT_SETTING', 'SMALLEST_SETTING', 'SIDE_SETTING', 'RecipeError',
            'kind', 'AnyRecipe', 'recipe_text', 'recipe_from', 'parse_json', 'Record', 'record_text', 'current_versions',
-           'read_record', 'record_from', 'Dream', 'picture_hash', 'record_of', 'made_by', 'named', 'save_dream',
-           'Checkpoint', 'read_checkpoint']
+           'read_record', 'record_from', 'Dream', 'picture_hash', 'other_pictures', 'record_of', 'made_by', 'named',
+           'save_dream', 'Checkpoint', 'read_checkpoint']
 
 # %% ../nbs/06a_records.ipynb #07a00020
 import hashlib
@@ -218,6 +218,13 @@ def picture_hash(picture):
     "The `image_hash` of a picture, or one for several."
     if isinstance(picture, np.ndarray): return image_hash(picture)
     return hashlib.sha256("".join(map(image_hash, picture)).encode()).hexdigest()
+
+# %% ../nbs/06a_records.ipynb #6af00002
+def other_pictures(recipe, sources):
+    "The pictures that a recipe's objective names, loaded: {name: ...}; what is clear in a mask is outside."
+    terms = parse(recipe.objective).weighted if getattr(recipe, "objective", "") else ()
+    masks = {name for _, term in terms for name in getattr(term, "masks", tuple)()}
+    return {name: load_pictures(one, "black" if name in masks else "white") for name, one in sources.items()}
 
 # %% ../nbs/06a_records.ipynb #07a00008
 def record_of(recipe, maker, photo, pictures={}):

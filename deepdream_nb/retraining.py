@@ -8,6 +8,7 @@ __all__ = ['RetrainingError', 'photo_parts', 'pooled_features', 'train_head', 'l
 
 # %% ../nbs/15_inception_retraining.ipynb #05dbfe83
 import hashlib
+import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 
@@ -169,8 +170,8 @@ def endless_batches(photos, size, batch, seed, epoch=0):
 # %% ../nbs/15_inception_retraining.ipynb #7bc7da32
 class Retraining(TrainingFolder):
     "A training in its files: a network for each stage (0: the head alone), a log, and the best network."
-    def __init__(self, path, settings, photos, unreadable):
-        super().__init__(path, "stages", settings, RetrainingError, first="00")
+    def __init__(self, path, settings, photos, unreadable, anew=False):
+        super().__init__(path, "stages", settings, RetrainingError, first="00", anew=anew)
         self.photos, self.unreadable, self.classes = photos, unreadable, photos["train"].classes
 
     def stage(self, number):
@@ -278,10 +279,11 @@ def retrain(
     settings=None,  # a `RetrainingSettings`
     weights=None,   # a weights file for a network named
     progress=True,  # show progress bars
+    anew=False,     # drop what an earlier training kept, rather than go on with it
     **given,        # single settings: epochs=2, layer="fire8"
 ):
     "Retrain a network on own classes; a training that was stopped goes on. Returns a `Retraining`."
-    path = to_path(path)
+    path = check_output(path)
     if path.suffix != ".keras": raise RetrainingError(f"the result is a .keras file, not {path.name}")
     given = {name: value for name, value in given.items() if value is not None}
     settings = changed(settings or RetrainingSettings(), given, RetrainingError)
@@ -289,7 +291,7 @@ def retrain(
     base = load_network(network.model if isinstance(network, Network) else network, weights)
     plan = _plan(base, settings, photos)
     with sole_writer(path), stoppable():
-        training = Retraining(path, plan, photos, unreadable)
+        training = Retraining(path, plan, photos, unreadable, anew)
         if not training.history: _head_stage(training, base, progress)
         if not training.finished: _fine_tune(training, progress)
         write_atomically(path, training.stage(training.best).read_bytes())
@@ -324,7 +326,7 @@ def _digest(photos):
     "A hash of which photos there are, and how large their files."
     paths = [path for part in photos.values() for path in part.paths]
     names = [f"{path.parent.name}/{path.name}:{path.stat().st_size};" for path in paths]
-    return hashlib.sha256("".join(names).encode()).hexdigest()
+    return hashlib.sha256(os.fsencode("".join(names))).hexdigest()
 
 # %% ../nbs/15_inception_retraining.ipynb #e8bddf9a
 def small_cnn(seed=0):

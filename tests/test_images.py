@@ -11,15 +11,16 @@ import pytest
 from conftest import full_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from deepdream_nb.apps.cli import load_app
+from deepdream_nb.datasets import count_photos, find_photos, photo_paths
 from deepdream_nb.filters import FilterRecipe
 from deepdream_nb.images import (
     ImageError, load_image, load_pictures, load_with_alpha, read_note, sample, save_image, to_picture)
 from deepdream_nb.recipes import Recipe, follow, make_dream, replay
-from deepdream_nb.records import save_dream
-from deepdream_nb.workshop.files import FileError
+from deepdream_nb.records import other_pictures, save_dream
+from deepdream_nb.workshop.files import FileError, LeftOut
 
 cat = load_image(sample("cat"), max_side=60)
 
@@ -195,3 +196,95 @@ def test_show_in_a_script_saves_a_file_and_says_where(tmp_path):
     files = [tmp_path / name for name in ("show.jpg", "show.2.jpg")]
     assert done.stdout.split("\n")[:2] == [f"shown in {path.resolve()}" for path in files], done.stderr
     assert [Image.open(path).size[0] for path in files] == [90, 90]
+
+
+def swapped_profile():
+    "An ICC profile in which red and green have changed places."
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return data.replace(b"rXYZ", b"____").replace(b"gXYZ", b"rXYZ").replace(b"____", b"gXYZ")
+
+
+def stored(picture, format="PNG", **options):
+    buffer = io.BytesIO()
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "clear P", "LA", "L", "CMYK", "I;16"])
+def test_colours_are_those_of_the_profile_in_every_mode(mode):
+    colour = Image.new("RGBA", (4, 4), (255, 0, 0, 128 if mode in ("RGBA", "clear P") else 255))
+    if mode in ("LA", "L", "CMYK", "I;16"):  # whose profiles are of another kind
+        picture = colour.convert("RGB").convert(mode if mode == "CMYK" else "L")
+        if mode == "LA": picture = picture.convert(mode)
+        if mode == "I;16": picture = Image.fromarray(np.full((4, 4), 76 * 257, "uint16"))
+        right = [1, 0, 0] if mode == "CMYK" else [76 / 255] * 3
+        found = load_image(stored(picture, "TIFF", icc_profile=swapped_profile()))
+        assert found[0, 0] == pytest.approx(right, abs=0.01)
+        return
+    picture = colour.convert("P") if mode == "P" else colour.convert(mode.split()[-1])
+    if mode == "clear P": picture.info["transparency"] = bytes([128] * 256)
+    image, alpha = load_with_alpha(stored(picture, icc_profile=swapped_profile()))
+    if mode in ("RGB", "P"): assert image[0, 0] == pytest.approx([0, 1, 0], abs=0.05) and alpha is None
+    else:  # half of green, and half of the white below, which is not of the profile
+        assert image[0, 0] == pytest.approx([0.5, 1, 0.5], abs=0.05)
+        assert alpha[0, 0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_sixteen_bits_have_white_and_transparency_where_the_file_says():
+    values = np.array([[0, 16384, 65535]], "uint16")
+    kind = struct.Struct("<HHIH")  # an entry of TIFF's: black is 0, to become white is 0
+    data = stored(Image.fromarray(values), "TIFF").replace(kind.pack(262, 3, 1, 1), kind.pack(262, 3, 1, 0))
+    image = load_image(data)
+    assert image[0, :, 0] == pytest.approx([1, 0.75, 0], abs=1e-4)
+    image, alpha = load_with_alpha(stored(Image.fromarray(values), transparency=16384))
+    assert image[0, :, 0].tolist() == [0, 1, 1] and alpha.tolist() == [[1, 0, 1]]
+
+
+@pytest.mark.parametrize("shape, ground, right", [(255, 0, 1), (255, 255, 1), (200, 0, 200 / 255)])
+def test_what_is_clear_lies_outside_of_a_mask(tmp_path, shape, ground, right):
+    mask = Image.new("LA", (20, 10), (ground, 0))
+    mask.paste((shape, 255), (0, 0, 10, 10))
+    mask.save(tmp_path / "mask.png")
+    recipe = Recipe("squeezenet", 'masked(layer("fire3"), "shape")')
+    for source in (tmp_path / "mask.png", np.asarray(mask.convert("RGBA"))):
+        found = other_pictures(recipe, {"shape": source, "guide": source})
+        assert found["shape"][0, 0, 0] == pytest.approx(right) and found["shape"][0, 15].max() == 0
+        assert found["guide"][0, 15].min() == 1  # a guide lies on white, as a photo does
+
+
+def test_a_folder_has_all_pictures_that_pillow_reads_and_counts_the_others(tmp_path):
+    for ending in ("jpg", "JFIF", "jpe", "webp", "tif", "jp2", "avif", "ppm", "ico", "tga", "bmp", "qoi"):
+        small = to_picture(cat).resize((16, 16))
+        how = {"JFIF": "JPEG", "jpe": "JPEG"}.get(ending)
+        small.save(tmp_path / f"{ending}.{ending}", how)
+    (tmp_path / ".hidden").mkdir()
+    for name in (".hidden/a.jpg", "notes.txt", "film.mp4", "more.txt", "plain", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"")
+    said = "4 files that are no pictures by the ending, in .*: 1 .mp4, 2 .txt, 1 without an ending"
+    for read, count in ((load_pictures, 12), (find_photos, 12)):
+        with pytest.warns(LeftOut, match=said): assert len(read(tmp_path)) == count
+    (tmp_path / "classes").mkdir()
+    for name in ("a", ".ipynb_checkpoints"):
+        (tmp_path / "classes" / name).mkdir()
+        save_image(cat, tmp_path / "classes" / name / "cat.png")
+    assert [path.parent.name for path in photo_paths(tmp_path / "classes")] == ["a"]
+    assert count_photos(tmp_path / "classes") == {"a": 1}
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_several_pictures_in_a_file_the_first_is_taken_with_a_word(tmp_path, format):
+    frames = [Image.new("RGB", (9, 9), shade) for shade in ("red", "lime")]
+    frames[0].save(tmp_path / "two", format, save_all=True, append_images=frames[1:])
+    with pytest.warns(LeftOut, match="all pictures of two but the first"): load_image(tmp_path / "two")
+
+
+def test_a_pipe_is_called_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for source in (tmp_path / "pipe", "-"):
+        with pytest.raises(ImageError, match="is a pipe; save the picture"): load_image(source)
+
+
+def test_a_jpeg_that_differs_says_why(tmp_path, squeezenet):
+    made = make_dream(cat, Recipe("squeezenet", 'layer("fire3")', octaves=1, steps=1), network=squeezenet)
+    for ending, said in ((".jpg", "its format keeps pixels roughly only"), (".png", "the same in every")):
+        assert said in str(replay(save_dream(made, tmp_path / f"cat{ending}"), cat, progress=False))

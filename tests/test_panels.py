@@ -720,9 +720,24 @@ def test_only_the_page_is_served(site):
     for path in ("api/kernels", "api/sessions", "api/terminals", "api/contents", "voila/api/contents"):
         assert requests.post(f"{address}/{path}", json={}, headers={"Origin": "http://example.com"},
                              timeout=30).status_code in (403, 404, 405), path
-    listening = [one.laddr for one in psutil.Process(process.pid).net_connections()
-                 if one.status == psutil.CONN_LISTEN]
-    assert {place.ip for place in listening} == {"127.0.0.1"}
+    def listening(one):
+        return {place.laddr.ip for place in one.net_connections() if place.status == psutil.CONN_LISTEN}
+    server = psutil.Process(process.pid)
+    assert listening(server) == {"127.0.0.1"}
+    # What the kernels say, pictures included, goes through files that are the owner's alone: ports of this
+    # computer could be listened to by all who have an account on it.
+    names = [name for kernel in kernels(process) for name in kernel.cmdline() if name.endswith(".json")]
+    assert names and all(json.loads(Path(name).read_text())["transport"] == "ipc" for name in names)
+    assert all(Path(name).parent.stat().st_mode & 0o77 == 0 for name in names)
+    secret = re.search(r"kernel-([0-9a-f-]{36})", names[0])[1]  # without which nobody reaches a kernel
+    for path in ("api/kernels", "api/sessions", "voila/api/kernels"):
+        assert secret not in requests.get(f"{address}/{path}", timeout=30).text, path
+
+
+def test_the_terminal_shows_one_line(site):
+    address, process = site
+    log = Path(psutil.Process(process.pid).cwd(), "server.log").read_text()
+    assert log == f"open {address}/; Ctrl-C ends it\n"
 
 
 def test_a_server_that_is_gone_is_noticed(browser, tmp_path):

@@ -6,6 +6,9 @@
 __all__ = ['load_app', 'main']
 
 # %% ../../nbs/apps/cli.ipynb #4b7ba07a
+import codecs
+import os
+import shlex
 import signal
 import sys
 
@@ -29,6 +32,22 @@ def _smaller():
     return f"; try a smaller {' or '.join(found)}" if found else ""
 
 
+# %% ../../nbs/apps/cli.ipynb #b1a4c001
+def _blanks():
+    "A hint, where some words of the line are together the name of a file that a shell has taken apart."
+    words = sys.argv[1:30]
+    for start in range(len(words)):
+        for end in range(start + 2, len(words) + 1):
+            name = " ".join(words[start:end])
+            if os.path.lexists(name): return f"; a name with blanks is put in quotes: {shlex.quote(name)}"
+    return ""
+
+# %% ../../nbs/apps/cli.ipynb #0e4b36ce
+def _any_name(error):
+    "What stands for letters that an encoding lacks, and for bytes of a name that are none: the name's bytes."
+    try: return os.fsencode(error.object[error.start:error.end]), error.end
+    except UnicodeError: return b"?", error.end
+
 # %% ../../nbs/apps/cli.ipynb #0e4b36cc
 def _outcome():
     "Run the command line; returns what is to be said at its end, if anything, and the exit status."
@@ -38,7 +57,7 @@ def _outcome():
     from deepdream_nb.workshop.files import DeepDreamError
     try: status = load_app()(standalone_mode=False, prog_name="deepdream") or 0  # 130 for Ctrl-C, says Typer
     except CommandStopped as stop: return str(stop), 128 + stop.signum
-    except DeepDreamError as error: return said(error), 2
+    except DeepDreamError as error: return said(error) + _blanks(), 2
     except (KeyboardInterrupt, typer.Abort): status = 130
     except MemoryError: return f"out of memory{_smaller()}", 2
     except BrokenPipeError: return "", 1
@@ -49,13 +68,16 @@ def _outcome():
         if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's, which is no MemoryError
             return f"out of memory{_smaller()}", 2
         if not hasattr(error, "format_message"): raise  # not the command line's own: a mistake of ours
-        return said(error.format_message()), 2
+        return said(error.format_message()) + _blanks(), 2
     return "interrupted" if status == 130 else "", status
 
 # %% ../../nbs/apps/cli.ipynb #27d3864a
 def main():
     "The command `deepdream`."
     meet_stops("deepdream")
+    codecs.register_error("any name", _any_name)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="any name")
     message, status = _outcome()
     for late in (signal.SIGINT, signal.SIGTERM): signal.signal(late, signal.SIG_IGN)  # all is done
     if message: print(f"deepdream: {message}", file=sys.stderr)

@@ -144,7 +144,8 @@ class _Guides:
 def guide_pictures(guides, masks):
     "The pictures of --guide and --guide-mask, loaded, by name; `all` stands for no mask."
     given = {name: source for name, source in _named("mask", masks).items() if source != "all"}
-    return {name: load_pictures(source) for name, source in {**_named("guide", guides), **given}.items()}
+    masked = {name: load_pictures(source, "black") for name, source in given.items()}
+    return {**{name: load_pictures(source) for name, source in _named("guide", guides).items()}, **masked}
 
 def _with_guides(guides, choice, settings):
     "The choice with the guides in its objective, which is handed over among the settings."
@@ -204,7 +205,8 @@ def dream_command(
 ):
     "Dream on a photo and save the picture with its recipe inside."
     timer, words = Timer(), _words(choice, settings, guides, warm_start)
-    output = Output(out, output_name(photo, words, "dream", ".png"), force)
+    sources = [photo, *(guides.guide or ()), *(guides.guide_mask or ())]
+    output = Output(out, output_name(photo, words, "dream", ".png"), force, sources=sources)
     (image, alpha), pictures = load_with_alpha(photo), guide_pictures(guides.guide, guides.guide_mask)
     found = _unfinished(output) if resume else None
     if resume and not found: print("there is no unfinished dream; a new one begins", file=sys.stderr)
@@ -245,11 +247,13 @@ class _Work:
 
     def __call__(self, path):
         part, output = _part(path), self.output
+        output.holds(self.recipe)
         way_on = same_line("resume", out=path if output.is_free and path != output.first else None)
         with sole_writer(path), interruptible(f"to go on:  {way_on}", part), stoppable():
-            if output.is_free and not self.resume and part.exists():
-                shown = quoted(part)
-                print(f"an unfinished dream is in {shown}; --resume goes on with it", file=sys.stderr)
+            if part.exists() and not (self.resume or output.force):
+                found = f"an unfinished dream is in {quoted(part)}; --resume goes on with it"
+                if not output.is_free: raise FileError(f"{found}, and --force begins anew")
+                print(found, file=sys.stderr)
                 raise TakenError(f"{part} is there already")
             made = make_dream(self.photo, self.recipe, checkpoint=part, resume=self.resume, **self.more)
             saved = output.save(replace(made, alpha=self.alpha), path)
@@ -271,7 +275,7 @@ def zoom(
     "Make a film that falls into a dream; stopped, it goes on with the frames it has."
     def check(path): check_film(path, film.fps)
     timer, usual = Timer(), output_name(photo, _words(choice, settings), "zoom", ".mp4")
-    output, image = Output(out, usual, force, check), load_image(photo)
+    output, image = Output(out, usual, force, check, sources=[photo]), load_image(photo)
     recipe, network = choice.load({**settings, "max_side": max_side})
     def made(path):
         kept = path.with_suffix(".frames")
@@ -327,11 +331,12 @@ def style_command(
     timer = Timer()
     if settings["objective"] and shares != _StyleWeights():
         raise DeepDreamError("--objective stands for layers and weights; give it or the others, not both")
-    output = Output(out, output_name(photo, [*map(file_word, styles)], "style", ".png"), force)
+    name = output_name(photo, [*map(file_word, styles)], "style", ".png")
+    output = Output(out, name, force, sources=[photo, *styles])
     (image, alpha), pictures = load_with_alpha(photo), [load_image(one) for one in styles]
     settings["objective"] = settings["objective"] or shares.objective(settings["network"], len(pictures))
     if dtype: settings["dtype"] = resolve_dtype(dtype)
-    made = replace(make_style(image, pictures, StyleRecipe(**settings), weights), alpha=alpha)
+    output.holds(recipe := StyleRecipe(**settings))
+    made = replace(make_style(image, pictures, recipe, weights), alpha=alpha)
     weights = weights or where_it_lies(settings["network"])
     say_made(made, output.save(made), timer, input=photo, style=styles, weights=weights)
-

@@ -6,7 +6,6 @@
 __all__ = ['fast_command', 'train_filter_command']
 
 # %% ../../nbs/apps/cli_filters.ipynb #b0f9a7ac
-import shutil
 import sys
 from dataclasses import replace
 from typing import Annotated, Optional
@@ -56,7 +55,8 @@ def _longest(photo):
 def _fast_picture(source, out, recipe, force):
     "Dream on a picture; says how it was made."
     usual = output_name(source, filter_words(recipe.filter), "fast", ".png")
-    timer, output = Timer(), Output(out, usual, force)
+    timer, output = Timer(), Output(out, usual, force, sources=[source])
+    output.holds(recipe)
     (image, alpha), maker = load_with_alpha(source), recipe.load()
     timer.done(f"load {maker.name}")
     made = replace(follow(recipe, image, maker=maker), alpha=alpha)
@@ -66,9 +66,11 @@ def _fast_picture(source, out, recipe, force):
 # %% ../../nbs/apps/cli_filters.ipynb #f4a00002
 def _fast_film(source, out, recipe, force):
     "Dream on a film; says where the new one is."
-    ending = ".gif" if source.suffix.lower() == ".gif" else ".mp4"
+    kind = source.suffix.lower()
+    ending = ".mp4" if kind in FILMS else ".gif" if kind == ".gif" else ".webp"
     usual = output_name(source, filter_words(recipe.filter), "fast", ending)
-    timer, output, maker = Timer(), Output(out, usual, force, check_film), recipe.load()
+    timer, output = Timer(), Output(out, usual, force, check_film, sources=[source])
+    maker = recipe.load()
     def made(path):
         with sole_writer(path):
             return dream_film(maker, source, path, recipe.strength, recipe.max_side or None)
@@ -85,7 +87,7 @@ def fast_command(
     photo: Annotated[Optional[str], typer.Argument(
         help="A picture, a folder of pictures, or a film; with --sheet, the photo to dream on.")] = None,
     out: Annotated[Optional[str], typer.Option(
-        help="Where to save a picture, a film (.mp4, .gif) or a folder; if not given, here.")] = None,
+        help="Where to save a picture, a film (.mp4, .gif, .webp) or a folder; if not given, here.")] = None,
     filter: Annotated[str, typer.Option(
         help="A filter's name or file, or a mixture such as fur=0.5,swirls=0.5.",
         autocompletion=completed(filter_names))] = "swirls",
@@ -97,11 +99,10 @@ def fast_command(
     if (named or sheet) and not alone or named and (photo or sheet):
         raise FilterError("--list stands alone, and --sheet with a photo, as it shows all filters in one way")
     if named: return _list_filters()
-    if sheet: return _filter_sheet(Output(sheet, "", force), load_image(photo or sample("mountains"), 640))
+    if sheet: return _filter_sheet(Output(sheet, "", force, sources=[photo]), photo or sample("mountains"))
     if photo is None: raise FilterError("name a picture, a folder or a film, or list the filters with --list")
     source, recipe = to_path(photo), FilterRecipe(filter, **settings)
-    is_film = source.suffix.lower() in FILMS and source.is_file()
-    make = _fast_folder if source.is_dir() else _fast_film if is_film else _fast_picture
+    make = _fast_folder if source.is_dir() else _fast_film if is_film(source) else _fast_picture
     make(source, out, recipe, force)
 
 # %% ../../nbs/apps/cli_filters.ipynb #c16f4365
@@ -121,7 +122,7 @@ def _list_filters():
 
 def _filter_sheet(output, photo):
     "Save a sheet of what each filter makes of a photo."
-    names = filter_names()
+    names, photo = filter_names(), load_image(photo, 640)
     save_sheet(output, [photo, *[load_filter(name)(photo) for name in names]], ["the photo", *names])
 
 # %% ../../nbs/apps/cli_filters.ipynb #f4a00003
@@ -143,12 +144,11 @@ def train_filter_command(
     dtype: DTYPE = "float32", weights: WEIGHTS = None, force: FORCE = False, **settings,
 ):
     "Train a dream filter on your photos; stopped, it goes on where it was."
-    timer, path = Timer(), Output(out, "", force, check=str).first
-    kept = path.with_suffix(".steps")
-    if force: shutil.rmtree(kept, ignore_errors=True)
+    timer, path = Timer(), Output(out, "", force, check=str, sources=[start]).first
+    kept, sheet = path.with_suffix(".steps"), Output(path.with_suffix(".progress.jpg"), "", force)
     network = network_for(chosen := dream_recipe(recipe), weights, dtype)
     with interruptible(f"the same command goes on from {quoted(kept)}", kept):
-        made = train_filter(chosen, photos, path, start, limit, network=network, **settings)
+        made = train_filter(chosen, photos, path, start, limit, network=network, anew=force, **settings)
     last = [value for _, value in made.card["history"][-50:]]
     size, alignment = path.stat().st_size / 1e6, sum(last) / len(last)
     tell(path=path, megabytes=size, steps=settings["steps"], alignment=alignment, seconds=timer.seconds)

@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'WEIGHTS', 'FORCE', 'OUT', 'DTYPE', 'RECIPE', 'SHEET', 'forecast', 'CommandStopped', 'tell', 'command',
-           'completed', 'with_settings', 'Output', 'output_name', 'file_word', 'filter_words', 'where_it_lies',
-           'quoted', 'Timer', 'shell_line', 'same_line', 'size_note', 'harmless', 'say_left_out', 'say_made',
-           'print_table', 'save_sheet']
+           'completed', 'with_settings', 'Output', 'output_name', 'file_word', 'filter_words', 'where_it_lies', 'Timer',
+           'shell_line', 'same_line', 'size_note', 'say_left_out', 'say_made', 'print_table', 'save_sheet']
 
 # %% ../../nbs/apps/cli_frame.ipynb #e930ae31
 import functools
@@ -18,6 +17,7 @@ import shlex
 import shutil
 import sys
 import time
+import warnings
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import fields
 from itertools import count, dropwhile
@@ -67,6 +67,19 @@ def _told(as_json):
     with redirect_stdout(sys.stderr if as_json else sys.stdout): yield
     if as_json: print(json.dumps(_facts, default=str))
 
+@contextmanager
+def _left_out_said():
+    "Say in a line, once, what the work in this block warns of that it left out."
+    said = set()
+    def say(message, category, filename, lineno, file=None, line=None):
+        if not issubclass(category, LeftOut): return usual(message, category, filename, lineno, file, line)
+        if str(message) not in said: print(harmless(f"left out: {message}", *sys.argv[1:]), file=sys.stderr)
+        said.add(str(message))
+    with warnings.catch_warnings():
+        usual, warnings.showwarning = warnings.showwarning, say
+        warnings.simplefilter("always", LeftOut)
+        yield
+
 # %% ../../nbs/apps/cli_frame.ipynb #3ebb94f9
 _JSON = Annotated[bool, typer.Option("--json", help="Print one JSON object, and all else on standard error.")]
 
@@ -78,7 +91,7 @@ def command(example, tells=True):
         signature = inspect.signature(function)
         @functools.wraps(function)
         def run(**given):
-            with _told(given.pop("json", False)), listening(forecast.begin()):
+            with _told(given.pop("json", False)), listening(forecast.begin()), _left_out_said():
                 try: function(**given)
                 except Stopped as stop: raise CommandStopped(stop.signum) from None
         more = [inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_JSON)]
@@ -164,7 +177,7 @@ def with_settings(kind=None, defaults=False, **groups):
 def _make(output, work, first=None):
     "What `work(path)` returns for the first free path, from `first` on; `TakenError`: it tries the next."
     for path in dropwhile(lambda path: first not in (None, path), output.names()):
-        if output.is_free and path.exists() and not output.grows: continue
+        if output.is_free and os.path.lexists(path) and not output.grows: continue
         try: return work(path)
         except TakenError:
             if not output.is_free: raise
@@ -172,17 +185,30 @@ def _make(output, work, first=None):
 def _save(output, dream, first=None):
     return output.make(lambda path: save_dream(dream, path, overwrite=output.force), first)
 
+def _holds(output, recipe):
+    "Raise `ImageError` if a recipe is too long for the format of the picture."
+    rest = 1000  # bytes of a record, about, besides the recipe
+    check_note(len(recipe_text(recipe)) + rest, check_suffix(output.first))
+
+def _same_file(one, other):
+    try: return os.path.samefile(one, to_path(other))
+    except (OSError, TypeError): return False  # there is no such file, or nothing was named
+
 # %% ../../nbs/apps/cli_frame.ipynb #f9b4fc80
 class Output:
     "Where a command writes: `out`, or else a name of its own, with a number if it is taken."
-    def __init__(self, out, usual, force=False, check=check_suffix, grows=False):
-        "Raises `DeepDreamError` for a path that cannot be written; a folder `grows` if it is there."
+    def __init__(self, out, usual, force=False, check=check_suffix, grows=False, sources=()):
+        "Raises `DeepDreamError` for a path that cannot be written or is a source; an old folder may grow."
         self.first, self.force, self.grows = to_path(out or usual), force, grows
         self.is_free = not (out or force)
         check(self.first)
-        if not self.first.parent.is_dir(): raise FileError(f"there is no folder {self.first.parent}")
-        if out and self.first.exists() and not (force or grows):
+        if any(_same_file(self.first, one) for one in sources):
+            raise FileError(f"{self.first} is what this command reads; name another file with --out")
+        there = grows and os.path.isdir(self.first)
+        check_output(self.first/"picture.png" if there else self.first)
+        if out and not (force or there) and os.path.lexists(self.first):
             raise FileError(f"{self.first} is there already; --force overwrites it")
+
 
     def names(self):
         "The path, and if it may be another one: cat.heads.png, cat.heads.2.png, cat.heads.3.png ..."
@@ -190,13 +216,15 @@ class Output:
         stem, suffix = (self.first.name, "") if self.grows else (self.first.stem, self.first.suffix)
         if self.is_free: yield from (self.first.with_name(f"{stem}.{number}{suffix}") for number in count(2))
 
-    make, save = _make, _save
+    make, save, holds = _make, _save, _holds
 
 # %% ../../nbs/apps/cli_frame.ipynb #f1a00009
 def output_name(photo, words, usual, ending):
     "The name of what is made of a photo: cat.heads.png, cat.fire5+tree.png; `usual` stands for no words."
     what = re.sub(r"[^\w.+=-]+", "-", "+".join(words))[:60].strip("-.") or usual
-    return f"{Path(photo).stem}.{what}{ending}"
+    stem = Path(photo).stem
+    while len(os.fsencode(stem)) > 150: stem = stem[:-1]  # a name has room for 255 bytes
+    return f"{stem}.{what}{ending}"
 
 # %% ../../nbs/apps/cli_frame.ipynb #f1a00010
 def file_word(source):
@@ -213,11 +241,6 @@ def filter_words(text):
 def where_it_lies(source):
     "A file in another folder, for --weights, since a picture keeps its name only; None for a mere name."
     return source if any(Path(part).name != part for part in str(source).split(",")) else None
-
-# %% ../../nbs/apps/cli_frame.ipynb #f1a00019
-def quoted(path):
-    "A path as a shell takes it."
-    return shlex.quote(str(path))
 
 # %% ../../nbs/apps/cli_frame.ipynb #f1a00005
 def _say_beside_bars(text):
@@ -280,16 +303,6 @@ def size_note(before, after, larger="--min-side 0", smaller="--max-side 0"):
     if tuple(before) == tuple(after) or not all(before): return ""
     did, option = ("enlarged", larger) if after[0] > before[0] else ("shrunk", smaller)
     return f"{did} from {before[1]}x{before[0]}; {option} keeps it"
-
-# %% ../../nbs/apps/cli_frame.ipynb #f1a00014
-def harmless(text, *names):
-    "A text in which those of the names that a shell would act on are quoted, so that it may be pasted."
-    def printed(name): return "".join(letter if letter.isprintable() else " " for letter in str(name))
-    found = {part for name in names for part in (str(name), Path(name).name, Path(name).stem)}
-    found = sorted((printed(name) for name in found if set(name) & set("$`;&|<>")), key=len, reverse=True)
-    for number, name in enumerate(found):  # first by marks, since what is quoted holds the name again
-        for form in (repr(name), name): text = text.replace(form, f"\0{number}\0")
-    return re.sub("\0(\\d+)\0", lambda mark: shlex.quote(found[int(mark[1])]), text)
 
 # %% ../../nbs/apps/cli_frame.ipynb #f1a00022
 def say_left_out(text, path):

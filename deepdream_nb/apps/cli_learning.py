@@ -7,7 +7,6 @@ __all__ = ['dataset', 'retrain_command', 'gan_command', 'train_gan_command', 'pa
 
 # %% ../../nbs/apps/cli_learning.ipynb #0271fde2
 import json
-import shutil
 import signal
 import sys
 from dataclasses import asdict, dataclass, replace
@@ -73,10 +72,9 @@ def retrain_command(
     weights: WEIGHTS = None, force: FORCE = False, **settings,
 ):
     "Retrain a network on photos of your own classes; stopped, it goes on where it was."
-    timer, path = Timer(), Output(out, "", force, check=str).first
-    if force: shutil.rmtree(path.with_suffix(".stages"), ignore_errors=True)
+    timer, path = Timer(), Output(out, "", force, check=str, sources=[network, weights]).first
     with interruptible("the same command goes on"):
-        made = retrain(network, folder, path, weights=weights, **settings)
+        made = retrain(network, folder, path, weights=weights, anew=force, **settings)
     for photo, reason in made.unreadable.items(): say_left_out(f"{photo.parent.name}/{reason}", photo)
     epochs = f"best after epoch {made.best} of {len(made.history) - 1}" if made.best else "the classes alone"
     tell(path=path, classes=made.classes, epoch=made.best, seconds=timer.seconds)
@@ -103,6 +101,7 @@ def gan_command(
         raise GanError("--steps are those of the climb to an --objective; give one, too")
     by = "gan" if recipe.gan in gan_names() else file_word(recipe.gan)
     output = Output(out, output_name(by, [f"seed{recipe.seed}"], "", ".png"), force)
+    output.holds(recipe)
     made = follow(recipe)
     path, size = output.save(made), f"{recipe.size}x{recipe.size}"
     again = shell_line("replay", path, weights=where_it_lies(recipe.gan))

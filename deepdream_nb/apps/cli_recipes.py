@@ -58,6 +58,7 @@ _draws = {
 def _recipe_sheet(output, photo):
     "Save a sheet of what each recipe of the networks that come with the course makes of a photo."
     names = [name for name, one in recipes.items() if one.network in EMBEDDED]
+    photo = load_image(photo or sample("mountains"), 640)
     networks, made = {name: load_network(name) for name in EMBEDDED}, [photo]
     with progress_bar(len(names), "recipes") as bar:
         for name in names:
@@ -82,7 +83,7 @@ def recipe(
     if named:
         rows = [[name, one.network, _draws[name]] for name, one in recipes.items()]
         return print_table(["recipe", "network", "what it draws"], rows)
-    if sheet: return _recipe_sheet(Output(sheet, "", force), load_image(picture or sample("mountains"), 640))
+    if sheet: return _recipe_sheet(Output(sheet, "", force, sources=[picture]), picture)
     if picture is None: raise RecipeError("name a picture, or list the named recipes with --list")
     text = recipe_text(load_recipe(picture))
     tell(recipe=json.loads(text))
@@ -118,8 +119,9 @@ def replay_command(
     weights: WEIGHTS = None, force: FORCE = False,
 ):
     "Make a picture again and report the difference."
-    output = Output(out, "", force) if out else None
     if force and not out: raise RecipeError("--force goes with --out")
+    sources = [picture, input, *(others.style or ()), *(others.guide or ()), *(others.guide_mask or ())]
+    output = Output(out, "", force, sources=sources) if out else None
     takes_photo, name = read_record(picture).recipe.takes_photo, Path(picture).name
     if input is None and takes_photo: raise RecipeError(f"{name} was made from a photo; name it with --input")
     if input and not takes_photo: raise RecipeError(f"{name} was made from no photo; leave out --input")

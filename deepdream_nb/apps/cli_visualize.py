@@ -47,6 +47,7 @@ def visualize_command(
     timer, output = Timer(), Output(out, f"{to_path(network).stem}.{layer}.png", force)
     loaded = VisualizationRecipe(network, **settings).load(weights)
     recipe = VisualizationRecipe(network, _wishes(loaded, layer, channel, concept), **settings)
+    output.holds(recipe)
     timer.done(f"load {loaded.name}")
     made = follow(recipe, maker=loaded)
     timer.done(f"draw {len(recipe.wishes)}")

@@ -13,6 +13,7 @@ from concurrent.futures import Executor, FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -79,10 +80,15 @@ def _claim(target, plan):
 # %% ../../nbs/apps/folder_runs.ipynb #056c8301
 def _pair_names(photos, source):
     "For each photo the name that its pair has in a data set, without repetition: {photo: 'cats/one.png'}."
-    names = {photo: photo.relative_to(source).with_suffix(".png") for photo in photos}
-    taken = Counter(names.values())
-    def full(photo): return photo.relative_to(source).with_name(f"{photo.name}.png")
-    return {photo: (name if taken[name] == 1 else full(photo)).as_posix() for photo, name in names.items()}
+    def name(photo, ending): return photo.relative_to(source).with_name(f"{photo.stem}{ending}").as_posix()
+    def alike(name): return name.casefold()  # to file systems that do not tell A from a
+    often, names, taken = Counter(alike(name(photo, "")) for photo in photos), {}, set()
+    for photo in sorted(photos, key=lambda photo: often[alike(name(photo, ""))]):
+        ways = [".png"] * (often[alike(name(photo, ""))] == 1)
+        ways = chain(ways, (photo.suffix + ".png" * number for number in count(1)))
+        names[photo] = next(found for way in ways if alike(found := name(photo, way)) not in taken)
+        taken.add(alike(names[photo]))
+    return {photo: names[photo] for photo in photos}
 
 # %% ../../nbs/apps/folder_runs.ipynb #98dd769c
 _loaded = {}  # the network that this process dreams with, by recipe and fingerprint

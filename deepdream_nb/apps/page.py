@@ -6,6 +6,8 @@
 __all__ = ['panels', 'page_notebook', 'serve_panels']
 
 # %% ../../nbs/apps/page.ipynb #a20004
+import logging
+import os
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -100,16 +102,30 @@ def _page_settings(ip, port, browser):
         file_allowlist=[], show_tracebacks=False, preheat_kernel=True, default_pool_size=1,
         multi_kernel_manager_class=kernels)
     config.VoilaKernelManager.update(fill_delay=5)  # seconds: the first dream comes first
+    if os.name == "posix": config.KernelManager.transport = "ipc"  # sockets in a folder of the owner's alone
+    config.Voila.log_level = logging.ERROR  # the one line is ours
+    for name in ("access", "general"): logging.getLogger(f"tornado.{name}").setLevel(logging.CRITICAL)
     config.MappingKernelManager.update(cull_idle_timeout=40, cull_interval=10)  # pages gone without a word
     return config
+
+# %% ../../nbs/apps/page.ipynb #a20012
+def _server():
+    "The class of a server that says in a line where it is, once it listens."
+    with extra("panels"): import ipykernel, tornado.ioloop, voila.app  # without kernels all pages fail
+    class Server(voila.app.Voila):
+        def listen(self):
+            tornado.ioloop.IOLoop.current().add_callback(self.say)
+            super().listen()
+        def say(self): print(f"open {' or '.join(self.display_url.split())}; Ctrl-C ends it", flush=True)
+    return Server
 
 # %% ../../nbs/apps/page.ipynb #a20011
 def serve_panels(ip="127.0.0.1", port=8866, browser=True):
     "Serve the panels as a web page until interrupted; raises `PanelError` where it cannot listen."
-    with extra("panels"): import ipykernel, voila.app  # without a kernel each page would be an error
+    server = _server()
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder)/f"{_page_title}.ipynb"
         page.write_text(page_notebook(), encoding="utf-8")
-        try: voila.app.Voila.launch_instance([str(page)], config=_page_settings(ip, port, browser))
+        try: server.launch_instance([str(page)], config=_page_settings(ip, port, browser))
         except OSError as error:
             raise PanelError(f"cannot listen at {ip}, port {port}: {error.strerror}") from None

@@ -9,6 +9,7 @@ __all__ = ['archive_ending', 'DatasetError', 'DownloadError', 'download', 'downl
 # %% ../../nbs/workshop/archives.ipynb #10a00004
 import hashlib
 import json
+import lzma
 import os
 import re
 import tarfile
@@ -217,7 +218,7 @@ def download_archives(
 
 # %% ../../nbs/workshop/archives.ipynb #3a75ad96
 _archive_errors = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError)
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, OSError)
 
 def _tar_members(file):
     "Yield (name, size, a function that opens it or None) for the members of an open tar file."

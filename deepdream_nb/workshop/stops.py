@@ -77,7 +77,7 @@ def meet_stops(program):
     def end(signum, frame):
         for one in _signals: signal.signal(one, _take_note)  # the line is said once
         fresh = "\r\x1b[K" if os.isatty(screen) else ""  # over a progress bar
-        try: os.write(screen, f"{fresh}{program}: {stop_sentence(signum)}\n".encode())
+        try: os.write(screen, os.fsencode(f"{fresh}{program}: {stop_sentence(signum)}\n"))
         finally: os._exit(128 + signum)
     for one in _signals:  # in the background, a shell has SIGINT ignored
         if signal.getsignal(one) != signal.SIG_IGN: signal.signal(one, end)

@@ -9,6 +9,7 @@ __all__ = ['training_state', 'drop_states', 'TrainingFolder', 'write_weights', '
 import io
 import json
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,38 +28,66 @@ def training_state(trainer):
 # %% ../../nbs/workshop/trainings.ipynb #1b619702
 def drop_states(folder, but=None):
     "Remove the states in a training's folder, but not the file `but`."
-    for state in Path(folder).glob("*.weights.h5"):
+    for state in Path(folder).glob("[0-9]*.weights.h5"):
         if state != but: state.unlink()
 
 # %% ../../nbs/workshop/trainings.ipynb #5a1e70c5
 def _read_history(folder, settings, growing, error):
     "The entries in a training's log, if there is one; raises `error` for a damaged one or other settings."
     log = folder/"log.json"
-    if not log.exists(): return []
+    if not log.exists():
+        others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        if others: raise error(f"{folder} holds something else, {others[0]}; give the result another name")
+        return []
     try:
         found = json.loads(log.read_text(encoding="utf-8"))
         before, history = found["settings" if "settings" in found else "plan"], list(found["history"])
         other = [name for name in settings if name not in growing and before.get(name) != settings[name]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise error(f"the log in {folder.name} cannot be read; remove the folder to start anew") from None
-    if not other: return history
+    if not other or not history: return history
     what = f"{folder.name} is of a training with other {', '.join(other)}"
     raise error(f"{what}; remove it, or give the result another name")
 
+# %% ../../nbs/workshop/trainings.ipynb #5a1e70d7
+def _drop_files(training):
+    "Remove what a training kept, and its folder unless something else is in it."
+    kept = training.folder.glob("[0-9]" * len(training.first) + ".*")
+    for path in (*kept, training.folder/"log.json"):
+        with suppress(OSError): path.unlink()
+    with suppress(OSError): training.folder.rmdir()
+    training.history = []
+
+def _restore(training, trainer):
+    "Set a trainer's variables, and those of its built optimizer, to the last state; raises `error`."
+    state, fault = training.file(".weights.h5"), "cannot be read; remove the folder to start anew"
+    try: trainer.load_weights(state)
+    except (OSError, ValueError, KeyError):
+        raise training.error(f"{state.name} in {state.parent.name} {fault}") from None
+
+def _claim(training):
+    "Make the folder of a training that begins known as one by its log."
+    remove_leftovers(make_folder(training.folder))
+    if not training.history: _write_log(training.folder, training.settings, [])
+
 # %% ../../nbs/workshop/trainings.ipynb #5a1e70c6
 class TrainingFolder:
-    "A training in the folder <name>.<ending> beside its result; the settings in `growing` may change later."
-    def __init__(self, path, ending, settings, error=DeepDreamError, first="00001", growing=()):
+    """A training in the folder <name>.<ending> beside its result; the settings in `growing` may change later.
+    Begun `anew`, it drops what an earlier one kept there, and nothing else."""
+    def __init__(self, path, ending, settings, error=DeepDreamError, first="00001", growing=(), anew=False):
         self.path, self.error, self.first = to_path(path), error, first
         self.folder = make_folder(self.path.with_suffix(f".{ending}"))
         self.settings = json.loads(json.dumps(settings))  # as the log gives them back
-        self.history = _read_history(self.folder, self.settings, growing, error)
-        remove_leftovers(self.folder)
+        self.history = _read_history(self.folder, {} if anew else self.settings, growing, error)
+        if anew: self.drop_files()
+        _claim(self)
+    drop_files, restore = _drop_files, _restore
     @property
     def number(self): return int(self.first) + len(self.history) - 1  # of the last entry
     def file(self, ending, number=None):
         "The path of an entry's file, by default the last one's: 00007.jpg."
-        return self.folder/f"{self.number if number is None else number:0{len(self.first)}}{ending}"
+        number = self.number if number is None else number
+        return self.folder/f"{number:0{len(self.first)}}{ending}"
     def keep(self, entry, files={}, trainer=None):
         "Add an entry, its files {ending: bytes, or a function that writes to a path}, its trainer's state."
         if trainer: files = {**files, ".weights.h5": training_state(trainer)}
@@ -66,11 +95,6 @@ class TrainingFolder:
         _write_log(self.folder, self.settings, history := [*self.history, entry])
         self.history = history  # only now, since writing may fail
         drop_states(self.folder, but=self.file(".weights.h5"))
-    def restore(self, trainer):
-        "Set a trainer's variables, and those of its built optimizer, to the last state; raises `error`."
-        state = self.file(".weights.h5")
-        try: trainer.load_weights(state)
-        except (OSError, ValueError, KeyError): raise self.error(_no_state(state)) from None
 
 # %% ../../nbs/workshop/trainings.ipynb #5a1e70c8
 def _write(path, content):
@@ -81,9 +105,6 @@ def _write(path, content):
 def _write_log(folder, settings, history):
     log = json.dumps({"settings": settings, "history": history}, indent=1)
     write_atomically(folder/"log.json", log.encode())
-
-def _no_state(path):
-    return f"{path.name} in {path.parent.name} cannot be read; remove the folder to start anew"
 
 # %% ../../nbs/workshop/trainings.ipynb #7d40b9e6
 def write_weights(path, card, weights):
