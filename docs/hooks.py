@@ -11,7 +11,7 @@ PARTS = ("lessons", "workshop", "apps", "solutions", "reference")
 def on_config(config):
     "The navigation: the parts in their order; in the reference the course's modules come first."
     pages = Path(config.docs_dir)
-    config.nav = ["index.md"]
+    config.nav = ["index.md", "docs/glossary.md", "docs/bibliography.md"]
     for part in PARTS:
         found = sorted(pages.glob(f"{part}/*.md"), key=lambda page: (page.name.count("."), page.name))
         config.nav.append({part.capitalize(): [page.relative_to(pages).as_posix() for page in found]})
