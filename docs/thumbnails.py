@@ -9,8 +9,8 @@ from PIL import Image, ImageOps
 SIZE = (168, 112)
 PARTS = {  # of each notebook the cell whose picture is taken, and which part of it: left, top, right, bottom in pixels
     "00_first_dream": ("f1d0001c", (330, 125, 690, 365)),
-    "01_images": ("c0100004", (402, 26, 798, 422)),
-    "02_networks": ("90d78482", (404, 32, 796, 290)),
+    "01_images": ("c0100004", (2, 26, 398, 290)),
+    "02_networks": ("c02a0004", (452, 352, 896, 646)),
     "03_objectives": ("4c3fb9ec", (452, 26, 898, 320)),
     "04_ascent": ("0e40348a", (456, 502, 896, 800)),
     "05_octaves": ("20a83a7e", (452, 28, 897, 324)),
