@@ -11,10 +11,11 @@ PARTS = ("lessons", "workshop", "apps", "solutions", "reference")
 def on_config(config):
     "The navigation: the parts in their order; in the reference the course's modules come first."
     pages = Path(config.docs_dir)
-    config.nav = ["index.md", "docs/glossary.md", "docs/bibliography.md"]
+    config.nav = ["index.md"]
     for part in PARTS:
         found = sorted(pages.glob(f"{part}/*.md"), key=lambda page: (page.name.count("."), page.name))
         config.nav.append({part.capitalize(): [page.relative_to(pages).as_posix() for page in found]})
+    config.nav += ["docs/glossary.md", "docs/bibliography.md"]
     return config
 
 
