@@ -9,12 +9,12 @@ from PIL import Image, ImageOps
 SIZE = (168, 112)
 PARTS = {  # of each notebook the cell whose picture is taken, and which part of it: left, top, right, bottom in pixels
     "00_first_dream": ("f1d0001c", (330, 125, 690, 365)),
-    "01_images": ("34dea02d", (2, 180, 378, 294)),
-    "02_networks": ("90d78482", (404, 32, 796, 290)),
-    "03_objectives": ("4c3fb9ec", (0, 22, 440, 160)),
-    "04_ascent": ("0c505b87", (284, 24, 556, 298)),
-    "05_octaves": ("20a83a7e", (354, 28, 696, 254)),
-    "06_large_pictures": ("bf439a97", (4, 22, 476, 282)),
+    "01_images": ("c0100004", (2, 26, 398, 290)),
+    "02_networks": ("c02a0004", (452, 352, 896, 646)),
+    "03_objectives": ("4c3fb9ec", (452, 26, 898, 320)),
+    "04_ascent": ("0e40348a", (456, 502, 896, 800)),
+    "05_octaves": ("20a83a7e", (452, 28, 897, 324)),
+    "06_large_pictures": ("5fa87e80", (440, 60, 800, 300)),
     "07_recipes": ("1315dcec", (334, 30, 656, 250)),
     "08_style_transfer": ("4e810a16", (4, 30, 444, 320)),
     "09_vgg_dreams": ("8ee39dca", (334, 26, 656, 230)),
