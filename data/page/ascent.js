@@ -191,7 +191,7 @@ export function smooth(gradient, sigma) {
   const line = new Float32Array(Math.max(height, width) + 2 * margin), across = picture(height, width);
   for (const factor of [0.5, 1, 2]) {
     const bell = Float64Array.from({length: radius + 1}, (_, k) => Math.exp(-k * k / (2 * (factor * sigma) ** 2)));
-    const total = bell.reduce((a, b) => a + 2 * b) - bell[0];
+    const total = bell.reduce((a, b) => a + 2 * b);
     const weights = bell.map(one => one / total).subarray(0, margin + 1);
     const pass = (from, to, count, length, places, add) => {
       for (let lane = 0; lane < count; lane++) {

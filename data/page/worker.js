@@ -73,7 +73,7 @@ async function climber(objective) {
     await sessions[name].release();
     delete sessions[name];
   }
-  const made = await session(`the network as far as ${last.name}`, last.graph, layers.map(layer => layer.weights));
+  const made = await session(`the network as far as ${last.name}`, last.graph, layers.flatMap(layer => layer.weights));
   const {ort} = runtime, feeds = {};
   for (const {name, channels} of layers) {
     const {square, linear} = wishes[name] ?? {square: new Float32Array(channels), linear: new Float32Array(channels)};
