@@ -124,7 +124,7 @@ function takeRecipe(given, kind, name) {
 
 async function takeFile(file) {
   if (!file) return;
-  if (job) return complain("Stop the dream first, then choose another photo.");
+  if (job?.type === "dream") return complain("Stop the dream first, then choose another photo.");
   if (file.type.startsWith("video/")) { openTab("filter"); return films.play(file); }
   await takePhoto(file, file.name || "The pasted picture");
 }
@@ -406,7 +406,7 @@ get("stop").addEventListener("click", () => { films.end(); worker.postMessage({t
 
 for (const {name, file, credit} of manifest.photos) {
   tile("photos", "photo", name, name, file, credit, async () => {
-    if (job) return complain("Stop the dream first, then choose another photo.");
+    if (job?.type === "dream") return complain("Stop the dream first, then choose another photo.");
     get("credit").textContent = credit;
     await takePhoto(await (await fetch(file)).blob(), file.split("/").pop());
   });

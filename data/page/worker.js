@@ -18,19 +18,19 @@ async function load(what, wanted) {
       parts.push(part.value);
       tell({type: "wait", what, share: (done += part.value.length) / total});
     }
-    files[one.file] = await unpacked(new Blob(parts), one.width);
+    files[one.file] = await unpacked(new Blob(parts), one.planes);
   }
   return wanted.map(one => files[one.file]);
 }
 
-// A gzip file; where numbers have `width` bytes, the first bytes of all come first, since so they pack better.
-async function unpacked(blob, width = 1) {
+// A gzip file; with `planes`, the first bytes of all numbers come first, then the second ones: so they pack better.
+async function unpacked(blob, planes = 1) {
   const mark = new Uint8Array(await blob.slice(0, 2).arrayBuffer()); // a server may have unpacked it already
   const plain = mark[0] === 0x1f && mark[1] === 0x8b ? blob.stream().pipeThrough(new DecompressionStream("gzip")) : blob.stream();
   const bytes = new Uint8Array(await new Response(plain).arrayBuffer());
-  if (width === 1) return bytes;
-  const made = new Uint8Array(bytes.length), count = bytes.length / width;
-  for (let k = 0; k < width; k++) for (let i = 0; i < count; i++) made[i * width + k] = bytes[k * count + i];
+  if (planes === 1) return bytes;
+  const made = new Uint8Array(bytes.length), count = bytes.length / planes;
+  for (let k = 0; k < planes; k++) for (let i = 0; i < count; i++) made[i * planes + k] = bytes[k * count + i];
   return made;
 }
 
@@ -125,9 +125,9 @@ async function filtered(name, image, live) {
   for (let c = 0; c < 3; c++) for (let i = 0; i < area; i++) photo[3 * i + c] = clip(small.data[c * area + i]);
   const step = Math.max(1, Math.floor(Math.min(height, width) / 128));
   const colors = Float32Array.from(paletteMatrix(small, filter.palette, step).flat());
-  const {dream: dreamt} = await made.run({photo: new ort.Tensor("float32", photo, [1, height, width, 3]),
-                                          colors: new ort.Tensor("float32", colors, [1, 3, 3])});
-  const values = await dreamt.getData(), change = picture(height, width);
+  const found = await made.run({photo: new ort.Tensor("float32", photo, [1, height, width, 3]),
+                                colors: new ort.Tensor("float32", colors, [1, 3, 3])});
+  const values = await found[made.outputNames[0]].getData(), change = picture(height, width);
   for (let c = 0; c < 3; c++) for (let i = 0; i < area; i++) change.data[c * area + i] = values[3 * i + c] - photo[3 * i + c];
   return resize(change, image.height, image.width).data;
 }

@@ -113,7 +113,7 @@ class _Numbers:
     def write(self, folder):
         planes = np.frombuffer(b"".join(self.parts), "uint8").reshape(-1, self.dtype.itemsize).T.tobytes()
         entry = _write(folder, f"models/{self.name}.gz", gzip.compress(planes, 9, mtime=0))
-        return {**entry, "path": self.name, "width": self.dtype.itemsize}
+        return {**entry, "path": self.name, "planes": self.dtype.itemsize}
 
 # %% ../../nbs/apps/browser.ipynb #6b00000b
 def _offered(network):
