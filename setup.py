@@ -39,7 +39,7 @@ setup(
     package_dir={"deepdream_nb.data": "data"},
     package_data={"deepdream_nb.data": [
         "*.jpg", "*.txt", "*.md", "paintings/*.jpg", "recipes/*.jpg",
-        "filters/*.filter", "filters/*.jpg", "gans/*.gan",
+        "filters/*.filter", "filters/*.jpg", "gans/*.gan", "layers/*.jpg", "page/*",
     ]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),

@@ -21,6 +21,7 @@ from nbdev.process import NBProcessor
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
+from deepdream_nb.apps.browser import PageError, write_page
 from deepdream_nb.apps.cli import load_app
 
 NOTEBOOKS, PAGES = Path("nbs"), Path("_proc/docs")
@@ -197,6 +198,14 @@ def write_reference():
     write("reference/command.md", f"---\ntitle: The command deepdream\n---\n\n{described}")
 
 
+def write_dreaming_page():
+    "The page that dreams, in a folder of its own; without its runtime, a page that says so."
+    try: write_page(PAGES / "dream")
+    except PageError as error:
+        print(f"The page that dreams is left out: {error}")
+        write("dream/index.html", f"<!doctype html><title>Left out</title><p>Left out of this build: {error}.")
+
+
 if __name__ == "__main__":
     shutil.rmtree(PAGES, ignore_errors=True)
     places = described()
@@ -204,5 +213,6 @@ if __name__ == "__main__":
         for notebook in sorted(NOTEBOOKS.glob(f"{floor}.ipynb")): write_notebook(notebook, places)
     for page in Path("docs").glob("*.md"): write(page, linked(page.read_text(encoding="utf-8"), page, places))
     write_reference()
-    shutil.copytree("data", PAGES / "data", ignore=shutil.ignore_patterns("*.filter", "*.md"))
+    shutil.copytree("data", PAGES / "data", ignore=shutil.ignore_patterns("*.filter", "*.md", "page"))
+    write_dreaming_page()
     for own in ("site.css", "logo.svg"): shutil.copy(Path("docs", own), PAGES)

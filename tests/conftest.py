@@ -35,7 +35,9 @@ nouns = Path("/usr/share/wordnet/data.noun")
 needs_wordnet = pytest.mark.skipif(
     not nouns.exists(), reason="WordNet 3.0 is not installed (Debian: wordnet-base)")
 chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-has_browser = bool(chromium and find_spec("playwright") and find_spec("voila"))
+has_chromium = bool(chromium and find_spec("playwright"))
+has_browser = bool(has_chromium and find_spec("voila"))
+has_npm = bool(shutil.which("npm"))
 # Commands in processes of their own are those of this checkout, wherever they run.
 checkout = str(Path(__file__).parents[1])
 os.environ["TQDM_DISABLE"] = "1"  # no progress, and no word on how long something takes on a busy machine

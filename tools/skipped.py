@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from conftest import has_browser, nouns, photos_given, weights_given  # noqa: E402
+from conftest import has_browser, has_chromium, has_npm, nouns, photos_given, weights_given  # noqa: E402
 
 FLAGS = re.compile(r"(?m)^#\|\s*(pretrained|photos|slow)\s*$")
 counts = {"pretrained": 0, "photos": 0, "slow": 0}
@@ -20,6 +20,8 @@ REASONS = {
     "tests of real photos (a folder with natural_images and imagenet25 in DEEPDREAM_PHOTOS)": photos_given,
     "the check against WordNet 3.0 (Debian: apt install wordnet-base)": nouns.exists(),
     "tests of the panels in a browser (Debian: apt install chromium)": has_browser,
+    "tests of the page that dreams in a browser (with Chromium, and npm, which fetches ONNX Runtime Web)":
+        has_chromium and has_npm,
 }
 missing += [reason for reason, is_here in REASONS.items() if not is_here]
 print(f"Not run here: {'; '.join(missing)}.")

@@ -18,7 +18,7 @@ from ..workshop.stops import *
 def load_app():
     "The Typer application with all commands; it takes a moment to import."
     from deepdream_nb.apps import (  # noqa: F401
-        cli_classify, cli_dreams, cli_filters, cli_learning, cli_recipes, cli_visualize)
+        cli_classify, cli_dreams, cli_filters, cli_learning, cli_page, cli_recipes, cli_visualize)
     from deepdream_nb.apps.cli_frame import app
     return app
 
