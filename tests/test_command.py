@@ -170,7 +170,7 @@ def test_tab_completes_names(line, found):
 
 
 def test_whatever_makes_a_picture_leaves_a_record_that_replays(deepdream, tmp_path):
-    for mixture, name in (("swirls", "cat.swirls.png"), ("fur=0.5,swirls=0.5", "cat.fur+swirls.png")):
+    for mixture, name in (("swirls", "cat.swirls.png"), ("heads=0.5,swirls=0.5", "cat.heads+swirls.png")):
         assert deepdream("fast", "cat.jpg", "--filter", mixture, "--strength", 0.8).returncode == 0
         printed = json.loads(deepdream("recipe", name).stdout)
         assert (printed["kind"], printed["filter"], printed["strength"]) == ("filter", mixture, 0.8)
@@ -289,7 +289,7 @@ def test_layers_and_named_recipes(deepdream):
     (["draem", "cat.jpg"], "draem"),
     (["replay", "cat.jpg"], "carries no recipe"),
     (["fast", "cat.jpg", "--strength", "4"], "strength is a number from 0 to 3"),
-    (["fast", "cat.jpg", "--filter", "fur=much"], "a mixture is written fur=0.5,swirls=0.5"),
+    (["fast", "cat.jpg", "--filter", "heads=much"], "a mixture is written heads=0.5,swirls=0.5"),
     (["gan", "--count", "0"], "count is a whole number from 1 to 400"),
     (["style", "cat.jpg", "none.jpg"], "there is no file none.jpg"),
     (["style", "cat.jpg", "cat.jpg", "--steps", "0"], "steps is a whole number from 1"),

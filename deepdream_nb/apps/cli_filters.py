@@ -89,13 +89,13 @@ def fast_command(
     out: Annotated[Optional[str], typer.Option(
         help="Where to save a picture, a film (.mp4, .gif, .webp) or a folder; if not given, here.")] = None,
     filter: Annotated[str, typer.Option(
-        help="A filter's name or file, or a mixture such as fur=0.5,swirls=0.5.",
+        help="A filter's name or file, or a mixture such as heads=0.5,swirls=0.5.",
         autocompletion=completed(filter_names))] = "swirls",
     named: Annotated[bool, typer.Option("--list", help="List the filters.")] = False,
     sheet: SHEET = None, force: FORCE = False, **settings,
 ):
     "Dream in one pass of a small network."
-    alone = out is None and filter == "swirls" and FilterRecipe(filter, **settings) == FilterRecipe()
+    alone = out is None and filter == "heads" and FilterRecipe(filter, **settings) == FilterRecipe()
     if (named or sheet) and not alone or named and (photo or sheet):
         raise FilterError("--list stands alone, and --sheet with a photo, as it shows all filters in one way")
     if named: return _list_filters()
@@ -136,11 +136,11 @@ _LEARNT = Annotated[str, typer.Argument(
 def train_filter_command(
     recipe: _LEARNT,
     photos: Annotated[str, typer.Argument(
-        help="A folder of photos, or of pairs that `deepdream dataset` made.")],
+        help="A folder of photos to learn on, of 140 pixels or more.")],
     out: Annotated[str, typer.Option(help="Where to save the filter: <name>.filter.")] = "my.filter",
     start: Annotated[Optional[str], typer.Option(
         help="A filter to begin with; if not given, random weights.")] = None,
-    limit: Annotated[int, typer.Option(help="Learn from so many photos at most.")] = 600,
+    limit: Annotated[int, typer.Option(help="Learn from so many photos at most.")] = 1000,
     dtype: DTYPE = "float32", weights: WEIGHTS = None, force: FORCE = False, **settings,
 ):
     "Train a dream filter on your photos; stopped, it goes on where it was."
@@ -149,8 +149,8 @@ def train_filter_command(
     network = network_for(chosen := dream_recipe(recipe), weights, dtype)
     with interruptible(f"the same command goes on from {quoted(kept)}", kept):
         made = train_filter(chosen, photos, path, start, limit, network=network, anew=force, **settings)
-    last = [value for _, value in made.card["history"][-50:]]
-    size, alignment = path.stat().st_size / 1e6, sum(last) / len(last)
-    tell(path=path, megabytes=size, steps=settings["steps"], alignment=alignment, seconds=timer.seconds)
-    print(f"{quoted(path)}  {size:.2f} MB, {settings['steps']} steps, alignment {alignment:.2f}, {timer}")
+    last = [texture for texture, _ in made.card["history"][-20:]]
+    size, texture = path.stat().st_size / 1e6, sum(last) / len(last)
+    tell(path=path, megabytes=size, steps=settings["steps"], texture=texture, seconds=timer.seconds)
+    print(f"{quoted(path)}  {size:.2f} MB, {settings['steps']} steps, texture {texture:.2f} away, {timer}")
     print(f"Dream with it:  {shell_line('fast', 'photo.jpg', filter=path)}")

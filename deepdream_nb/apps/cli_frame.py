@@ -234,7 +234,7 @@ def file_word(source):
 
 # %% ../../nbs/apps/cli_frame.ipynb #f1a00016
 def filter_words(text):
-    "The words for a filter or a mixture: swirls, or fur and swirls for fur=0.5,swirls=0.5."
+    "The words for a filter or a mixture: swirls, or heads and swirls for heads=0.5,swirls=0.5."
     return [file_word(part.partition("=")[0]) for part in text.split(",")]
 
 # %% ../../nbs/apps/cli_frame.ipynb #f1a00017
