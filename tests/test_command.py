@@ -149,8 +149,8 @@ def test_no_name_of_a_file_runs_anything(deepdream, tmp_path):
 def test_json_for_scripts(deepdream, tmp_path):
     done = deepdream("fast", "cat.jpg", "--max-side", 64, "--json")
     found = json.loads(done.stdout)
-    assert (found["path"], found["width"], found["photo_size"]) == ("cat.swirls.png", 64, [120, 80])
-    assert found["recipe"]["filter"] == "swirls" and found["seconds"] > 0
+    assert (found["path"], found["width"], found["photo_size"]) == ("cat.heads.png", 64, [120, 80])
+    assert found["recipe"]["filter"] == "heads" and found["seconds"] > 0
     assert "shrunk from 120x80; --max-side 0 keeps it" in done.stderr
     rows = json.loads(deepdream("recipe", "--list", "--json").stdout)["rows"]
     assert [row["recipe"] for row in rows] == [*recipes]

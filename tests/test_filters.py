@@ -59,15 +59,15 @@ def test_folder_goes_on_and_leaves_out_what_is_no_picture(deepdream, tmp_path):
         save_image(load_image(sample("coffee"), max_side=90), tmp_path / "photos" / name)
     (tmp_path / "photos" / "torn.jpg").write_bytes(b"no picture")
     first = deepdream("fast", "photos", "--max-side", 80)
-    assert first.returncode == 0 and "photos.swirls: 2 dreams" in first.stdout, first.stderr
+    assert first.returncode == 0 and "photos.heads: 2 dreams" in first.stdout, first.stderr
     assert "2 shrunk to 80 pixels; --max-side 0 keeps their sizes" in first.stdout
     assert "left out: torn.png" in first.stderr
-    (tmp_path / "photos.swirls" / "a" / "one.png").unlink()
+    (tmp_path / "photos.heads" / "a" / "one.png").unlink()
     again = deepdream("fast", "photos", "--max-side", 80).stdout
-    assert "photos.swirls: 1 dreams" in again and "1 were there already" in again
+    assert "photos.heads: 1 dreams" in again and "1 were there already" in again
     other = ("fast", "photos", "--max-side", 80, "--strength", 0.5)
-    assert "photos.swirls.2: 2 dreams" in deepdream(*other).stdout  # not mixed with those of full strength
-    assert "of another recipe (strength)" in deepdream(*other, "--out", "photos.swirls").stderr
+    assert "photos.heads.2: 2 dreams" in deepdream(*other).stdout  # not mixed with those of full strength
+    assert "of another recipe (strength)" in deepdream(*other, "--out", "photos.heads").stderr
 
 
 def test_film_frame_by_frame(deepdream, tmp_path):
