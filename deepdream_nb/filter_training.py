@@ -111,19 +111,19 @@ def _judge_patches(critic, photo, made, dream):
 
 # %% ../nbs/17b_filter_training.ipynb #17a1000b
 def _training_step(lesson, teacher, settings):
-    "A compiled step (photos, dreams so far, dreams, colors, corner and shift) -> losses; see `_Training`."
+    "A compiled step (photos, dreams so far, dreams, colors, corner and shifts) -> losses; see `_Training`."
     tf, student, critic, side = tensorflow(), lesson.student, lesson.critic, settings.side
     images, weights = tf.TensorSpec([None, None, None, 3], "float32"), asdict(settings) | _fixed
-    signature = [images] * 3 + [tf.TensorSpec([None, 3, 3], "float32"), tf.TensorSpec([4], "int32")]
+    signature = [images] * 3 + [tf.TensorSpec([None, 3, 3], "float32"), tf.TensorSpec([6], "int32")]
     @tf.function(input_signature=signature, autograph=False)
     def step(photo, begun, dream, colors, place):
-        top, left, *shift = tf.unstack(place)
+        top, left, *shifts = tf.unstack(place)
         def part(images, side): return images[:, top:top + side, left:left + side]
         shown = [part(with_margin(images), side + 32) for images in (photo, begun)]
         photo, begun, dream = [images[:, 16:-16, 16:-16] for images in shown] + [part(dream, side)]
         with tf.GradientTape() as tape:
-            change = proposed_change(student, *shown, colors)[:, 16:-16, 16:-16]
-            losses, made = student_losses(teacher, photo, begun + change, dream, shift)
+            change = proposed_change(student, *shown, colors, shifts[2:])[:, 16:-16, 16:-16]
+            losses, made = student_losses(teacher, photo, begun + change, dream, shifts[:2])
             losses["realism"] = -tf.reduce_mean(critic(tf.concat([photo, made], -1)))
             loss = sum(weights[name] * value for name, value in losses.items())
         _learn(lesson.optimizer, student, tape, loss)
@@ -189,14 +189,14 @@ class _Training:
 
 # %% ../nbs/17b_filter_training.ipynb #17a10014
 def _given(training):
-    "What a step is given: photos, what the pass begins with, the teacher's dreams, colors, corner and shift."
+    "What a step is given: photos, what the pass begins with, the teacher's dreams, colors, corner and shifts."
     settings, rng = training.settings, np.random.default_rng([training.settings.seed, training.done])
     coarse, mirrored = rng.random(2) < [settings.coarse, 0.5]
     chosen = rng.integers(len(training.photos), size=settings.batch)
     photo, dream = [images[chosen][:, :, ::-1 if mirrored else 1] / np.float32(255)
                     for images in (training.photos, training.dreams)]
     corner = rng.integers(0, settings.size - settings.side + 1, 2)
-    place = np.array([*corner, *rng.integers(-8, 9, 2)], "int32")
+    place = np.array([*corner, *rng.integers(-8, 9, 2), *rng.integers(0, 256, 2)], "int32")
     colors = palette_matrix(photo, training.teacher.recipe.palette)
     photo, dream, colors, place = map(tensorflow().constant, (photo, dream, colors, place))
     begun = coarse_dream(training.one_pass, photo, colors) if coarse else photo

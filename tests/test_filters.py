@@ -148,7 +148,7 @@ def stopped(folder, name, signum, condition):
 
 def test_stopped_training_ends_with_the_same_weights(album):
     kept = album / "stopped.steps"
-    status, said = stopped(album, "stopped", signal.SIGINT, lambda: any(kept.glob("dreams/*.npz")))
+    status, said = stopped(album, "stopped", signal.SIGINT, lambda: any(kept.glob("*.dreams.npz")))
     assert status == 130 and "interrupted; the same command goes on from" in said
     status, said = stopped(album, "stopped", signal.SIGKILL, lambda: kept_steps(kept) >= 30)
     assert status == -9 and kept.is_dir() and not (album / "stopped.filter").exists()
@@ -194,11 +194,11 @@ def test_small_photos_are_left_out_and_dreams_are_kept(album, tmp_path):
     assert dreams.shape == photos.shape and 2 < np.abs(dreams.astype(int) - photos).mean() < 60
     @cure("turned")  # one of a reader's own acts on what a filter learns
     def turned(gradient, value): return -gradient
-    try: others = teacher_dreams(replace(recipe, cures=("turned",)), network, photos, tmp_path / "t", False)
+    try: others = teacher_dreams(replace(recipe, cures=("turned",)), network, photos, tmp_path / "t", progress=False)
     finally: CURES.pop("turned")
     change, other = [(images - photos.astype(float)).ravel() for images in (dreams, others)]
     assert np.corrcoef(change, other)[0, 1] < -0.3
-    np.savez(tmp_path / "kept" / "00000.npz", dreams=photos)  # what is kept is not made again
+    np.savez(tmp_path / "kept" / "00000.dreams.npz", dreams=photos)  # what is kept is not made again
     assert np.array_equal(teacher_dreams(recipe, network, photos, tmp_path / "kept", progress=False), photos)
 
 

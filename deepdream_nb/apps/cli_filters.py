@@ -81,7 +81,7 @@ def _fast_film(source, out, recipe, force):
     if recipe.max_side and max(before) > recipe.max_side: print(size_note(before, after))
 
 # %% ../../nbs/apps/cli_filters.ipynb #50bb8a0f
-@command("cat.jpg --filter swirls --strength 0.8")
+@command("cat.jpg --filter heads --strength 0.8")
 @with_settings(FilterRecipe, defaults=True)
 def fast_command(
     photo: Annotated[Optional[str], typer.Argument(
@@ -90,7 +90,7 @@ def fast_command(
         help="Where to save a picture, a film (.mp4, .gif, .webp) or a folder; if not given, here.")] = None,
     filter: Annotated[str, typer.Option(
         help="A filter's name or file, or a mixture such as heads=0.5,swirls=0.5.",
-        autocompletion=completed(filter_names))] = "swirls",
+        autocompletion=completed(filter_names))] = "heads",
     named: Annotated[bool, typer.Option("--list", help="List the filters.")] = False,
     sheet: SHEET = None, force: FORCE = False, **settings,
 ):
@@ -131,7 +131,7 @@ _LEARNT = Annotated[str, typer.Argument(
     autocompletion=completed(lambda: [*recipes]))]
 
 # %% ../../nbs/apps/cli_filters.ipynb #c3686d50
-@command("fur photos --out my.filter")
+@command("heads photos --out my.filter")
 @with_settings(FilterSettings, defaults=True)
 def train_filter_command(
     recipe: _LEARNT,
