@@ -202,7 +202,8 @@ def write_dreaming_page():
     try: write_page(PAGES / "dream")
     except PageError as error:
         print(f"The page that dreams is left out: {error}")
-        write("dream/index.html", f"<!doctype html><title>Left out</title><p>Left out of this build: {error}.")
+        left_out = "<!doctype html><title>Left out</title><p>This page was left out when the site was built: "
+        write("dream/index.html", f"{left_out}{error}.")
 
 
 if __name__ == "__main__":
