@@ -25,6 +25,7 @@ from deepdream_nb.apps.browser import PageError, write_page
 from deepdream_nb.apps.cli import load_app
 
 NOTEBOOKS, PAGES = Path("nbs"), Path("_proc/docs")
+SITE = "https://deepdream-nb.github.io/deepdream_nb/"
 FLOORS = ("*", "workshop/*", "apps/*")  # in this order a module finds its notebook, and a name its page
 
 
@@ -112,8 +113,11 @@ def linked(text, notebook, places):
     def to_reference(found):
         return f"[{found[0]}]({os.path.relpath(places[found[1]], here)})" if found[1] in places else found[0]
 
+    def in_this_site(found): return f"]({os.path.relpath(found[1], here)}"
+
     def with_links(part):
         part = re.sub(r"\]\((?![a-z]+:|#)([^)#\s]+)", to_page, part)
+        part = re.sub(rf"\]\({SITE}([^)\s]+)", in_this_site, part)
         return re.sub(r"(?<!\[)`(\w+)(?:\(\))?`(?!\])", to_reference, part)
 
     parts = re.split(r"(?ms)(^ *```.*?^ *```$|^#.*?$)", text)  # code and headings stay as they are

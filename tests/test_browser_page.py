@@ -230,7 +230,7 @@ def test_stop_in_the_middle(page, folder, photo):
     page.fill("#set-steps", "500")
     page.press("#set-steps", "Tab")
     page.click("#start")
-    says(page, "of 500")
+    says(page, "of 500", "#steps")
     assert page.is_disabled("#start") and page.is_visible("#progress")
     drop(page, photo)
     says(page, "Stop the dream first", "#error")
@@ -275,7 +275,7 @@ def test_a_filter_on_a_photo_and_on_the_camera(page, folder):
     assert again.mean_difference < 0.5, again
     page.check("[name=source][value=camera]")
     page.click("#start")
-    says(page, "pictures a second")
+    says(page, "pictures a second", "#steps")
     page.click("#stop")
     says(page, "Stopped. Download keeps the last picture.")
     assert read_record(download(page, folder / "camera.png")).recipe.filter == "tiny"
