@@ -12,6 +12,7 @@ import pytest
 from conftest import chromium, has_chromium
 
 from deepdream_nb.apps.browser import PageError, write_page
+from deepdream_nb.apps.cli_page import page_command
 from deepdream_nb.apps.gradient_graph import gradient_graph
 from deepdream_nb.ascent import palette_matrix
 from deepdream_nb.filters import Filter, FilterRecipe, load_filter, octave_network
@@ -100,7 +101,7 @@ def folder(tmp_path_factory):
     card = dict(load_filter("swirls").card, gains=[0.1, 0.1], name="tiny", channels=[8, 8, 8],
                 blocks=[0, 1, 0])
     tiny = Filter(card, octave_network((8, 8, 8), (0, 1, 0))).save(folder / "tiny.filter")
-    try: write_page(folder / "page", [str(tiny)], progress=False)
+    try: page_command(out=str(folder / "page"), filter=[str(tiny)])
     except PageError as error: pytest.skip(f"tests of the page need its runtime: {error}")
     return folder
 
