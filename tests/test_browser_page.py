@@ -281,6 +281,10 @@ def test_a_filter_on_a_photo_and_on_the_camera(page, folder):
     says(page, "Stopped. Download keeps the last picture.")
     assert read_record(download(page, folder / "camera.png")).recipe.filter == "tiny"
     assert load_image(folder / "camera.png").shape == (192, 256, 3)
+    (folder / "torn.mp4").write_bytes(b"no film at all")
+    page.check("[name=source][value=film]")
+    page.set_input_files("#film", folder / "torn.mp4")
+    says(page, "torn.mp4 cannot be played by this browser.", "#error")
 
 
 def test_by_keyboard_and_on_a_phone(browser, address):

@@ -323,14 +323,16 @@ async function filterPhoto() {
   if (source() !== "photo" || !photo) return;
   if (job) { waiting = true; return; } // what was chosen meanwhile comes next
   complain("");
-  const weights = mixture(), strength = Number(get("filter-strength").value), most = 512;
+  const weights = mixture(), strength = Number(get("filter-strength").value), most = 512, from = photo;
   try {
     const asked = ask({type: "filter", pixels: photo.pixels, height: photo.height, width: photo.width, weights, strength, live: false, most});
     ready();
     const made = await asked;
-    draw(made, `${photo.name} through ${Object.keys(weights).join(" and ")}`);
-    keep(made, await filterRecord(weights, strength, most), Object.keys(weights).join("+"));
-    say(`Filtered in ${made.seconds.toFixed(2)} s, ${where(made)}.`);
+    if (photo === from && !get("panel-filter").hidden) { // or else it comes too late
+      draw(made, `${photo.name} through ${Object.keys(weights).join(" and ")}`);
+      keep(made, await filterRecord(weights, strength, most), Object.keys(weights).join("+"));
+      say(`Filtered in ${made.seconds.toFixed(2)} s, ${where(made)}.`);
+    }
   } catch (problem) { complain(problem.message); }
   ready();
   if (waiting) { waiting = false; filterPhoto(); }
@@ -344,6 +346,7 @@ const films = {
     complain("");
     this.end();
     document.querySelector(`[name=source][value=${file ? "film" : "camera"}]`).checked = true;
+    get("film-button").hidden = !file;
     if (file) this.video.src = URL.createObjectURL(file);
     else {
       try { this.video.srcObject = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}}); }
@@ -371,7 +374,7 @@ const films = {
         const made = await ask({type: "filter", pixels, height, width, weights, strength, live: true, most: 0});
         if (!this.running) break;
         draw(made, `Moving pictures through ${Object.keys(weights).join(" and ")}`);
-        canvas.style.aspectRatio = `${this.video.videoWidth} / ${this.video.videoHeight}`;
+        Object.assign(canvas.style, {aspectRatio: `${this.video.videoWidth} / ${this.video.videoHeight}`, objectFit: "fill"});
         count += 1;
         const rate = (1 / made.seconds).toFixed(0);
         say(`The filter runs ${where(made)}.`);
@@ -391,7 +394,7 @@ const films = {
     for (const track of this.video.srcObject?.getTracks() ?? []) track.stop();
     this.video.pause();
     this.video.srcObject = null;
-    canvas.style.aspectRatio = "";
+    Object.assign(canvas.style, {aspectRatio: "", objectFit: ""});
     say("Stopped. Download keeps the last picture.");
     ready();
   },
