@@ -25,6 +25,7 @@ from deepdream_nb.apps.browser import PageError, write_page
 from deepdream_nb.apps.cli import load_app
 
 NOTEBOOKS, PAGES = Path("nbs"), Path("_proc/docs")
+SITE = "https://deepdream-nb.github.io/deepdream_nb/"
 FLOORS = ("*", "workshop/*", "apps/*")  # in this order a module finds its notebook, and a name its page
 
 
@@ -113,8 +114,11 @@ def linked(text, notebook, places):
     def to_reference(found):
         return f"[{found[0]}]({os.path.relpath(places[found[1]], here)})" if found[1] in places else found[0]
 
+    def in_this_site(found): return f"]({os.path.relpath(found[1], here)}"
+
     def with_links(part):
         part = re.sub(r"\]\((?![a-z]+:|#)([^)#\s]+)", to_page, part)
+        part = re.sub(rf"\]\({SITE}([^)\s]+)", in_this_site, part)
         return re.sub(r"(?<!\[)`(\w+)(?:\(\))?`(?!\])", to_reference, part)
 
     parts = re.split(r"(?ms)(^ *```.*?^ *```$|^#.*?$)", text)  # code and headings stay as they are
@@ -203,7 +207,8 @@ def write_dreaming_page():
     try: write_page(PAGES / "dream")
     except PageError as error:
         print(f"The page that dreams is left out: {error}")
-        write("dream/index.html", f"<!doctype html><title>Left out</title><p>Left out of this build: {error}.")
+        left_out = "<!doctype html><title>Left out</title><p>This page was left out when the site was built: "
+        write("dream/index.html", f"{left_out}{error}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The page that dreams: its gradients against Keras's, its JavaScript against NumPy, and itself in a browser."""
+"""The page that dreams: its gradients against Keras's, its JavaScript against NumPy's, and in a browser."""
 import json
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +12,7 @@ import pytest
 from conftest import chromium, has_chromium
 
 from deepdream_nb.apps.browser import PageError, write_page
+from deepdream_nb.apps.cli_page import page_command
 from deepdream_nb.apps.gradient_graph import gradient_graph
 from deepdream_nb.ascent import palette_matrix
 from deepdream_nb.filters import Filter, FilterRecipe, load_filter, octave_network
@@ -42,18 +43,21 @@ def gradients_by_keras(network, names, photos):
         tape.watch(images)
         found = network.features(names)(images)
         maps = {name: tf.reshape(x, [len(photos), -1, x.shape[-1]]) for name, x in found.items()}
-        values = {name: tf.reduce_mean(x * x, [1, 2]) + tf.reduce_mean(x[..., 2], 1) for name, x in maps.items()}
+        values = {name: tf.reduce_mean(x * x, [1, 2]) + tf.reduce_mean(x[..., 2], 1)
+                  for name, x in maps.items()}
     return {name: (tape.gradient(value, images).numpy(), value.numpy()) for name, value in values.items()}
 
 
 def test_the_gradient_of_every_layer_is_that_of_keras(lite0):
-    names, random = [info.name for info in main_layers(lite0)] + ["block4_depthwise"], np.random.default_rng(3)
+    names = [info.name for info in main_layers(lite0)] + ["block4_depthwise"]
+    random = np.random.default_rng(3)
     sizes = (48, 64), (67, 93), (71, 52)
     photos = {size: random.random((2, *size, 3), "float32") for size in sizes}
     aims = {size: gradients_by_keras(lite0, names, photos[size]) for size in sizes}
     for cut in names:
         model, weights = gradient_graph(lite0, cut, names)
-        model.graph.initializer.extend(onnx.numpy_helper.from_array(one, name) for name, one in weights.items())
+        whole = model.graph.initializer
+        whole.extend(onnx.numpy_helper.from_array(one, name) for name, one in weights.items())
         session = onnxruntime.InferenceSession(model.SerializeToString())
         feeds = {one.name: np.zeros(one.shape, "float32") for one in session.get_inputs()[1:]}
         feeds[f"{cut}.square"] += 1 / lite0[cut].channels
@@ -61,11 +65,25 @@ def test_the_gradient_of_every_layer_is_that_of_keras(lite0):
         for size in sizes:
             apart = []
             for photo, aim, value in zip(photos[size], *aims[size][cut]):
-                found, sum_up = session.run(["gradient", "value"], {"image": photo.transpose(2, 0, 1)[None], **feeds})
-                assert sum_up == pytest.approx(value, rel=1e-4)
+                feeds["image"] = photo.transpose(2, 0, 1)[None]
+                found, total = session.run(["gradient", "value"], feeds)
+                assert total == pytest.approx(value, rel=1e-4)
                 apart.append(np.std(found[0].transpose(1, 2, 0) - aim) / np.std(aim))
             # A value within a rounding error of 0 or 6 may be on either side, and is so in one photo of many.
             assert min(apart) < 1e-3, (cut, size, apart)
+
+
+def test_without_npm_it_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))  # beside which pip may have put an npm
+    monkeypatch.setenv("DEEPDREAM_DREAMS", str(tmp_path))
+    with pytest.raises(PageError, match="npm is needed to fetch onnxruntime-web; it comes with Node.js, or"):
+        write_page(tmp_path / "page")
+    kept = tmp_path / "page" / "onnxruntime-web-1.30.0.tgz"
+    kept.write_bytes(b"something else")
+    with pytest.raises(PageError, match="is not the known onnxruntime-web 1.30.0"):
+        write_page(tmp_path / "new")
+    assert not kept.exists() and not (tmp_path / "new").exists()
 
 
 def test_a_layer_without_a_rule_is_named():
@@ -83,7 +101,7 @@ def folder(tmp_path_factory):
     card = dict(load_filter("swirls").card, gains=[0.1, 0.1], name="tiny", channels=[8, 8, 8],
                 blocks=[0, 1, 0])
     tiny = Filter(card, octave_network((8, 8, 8), (0, 1, 0))).save(folder / "tiny.filter")
-    try: write_page(folder / "page", [str(tiny)], progress=False)
+    try: page_command(out=str(folder / "page"), filter=[str(tiny)])
     except PageError as error: pytest.skip(f"tests of the page need its runtime: {error}")
     return folder
 
@@ -112,7 +130,7 @@ def browser():
 @contextmanager
 def visit(browser, address, **options):
     "A visitor's page, ready; whatever it asked for came from its own server, and nothing was sent there."
-    context = browser.new_context(accept_downloads=True, **{"viewport": dict(width=1280, height=900), **options})
+    context = browser.new_context(**{"viewport": dict(width=1280, height=900), **options})
     page, asked, wrong = context.new_page(), [], []
     page.on("request", lambda request: asked.append((request.method, request.url, request.post_data)))
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -164,7 +182,8 @@ def test_its_mathematics_are_those_of_numpy(page):
         return {random: [5, 2 ** 40 + 3].map(seed => all.randomIntegers(seed, 32, 40)),
             small: flat(all.resize(of(image), 11, 40)), large: flat(all.resize(of(image), 60, 17)),
             palette: all.paletteMatrix(of(image), 0.85), smooth: flat(all.smooth(of(step), 1.5)),
-            rolled: flat(all.roll(of(image), 3, -5)), octaves: all.octaveSizes(457, 640, {octaves: 0, octave_scale: 1.7}),
+            rolled: flat(all.roll(of(image), 3, -5)),
+            octaves: all.octaveSizes(457, 640, {octaves: 0, octave_scale: 1.7}),
             steps: [all.octaveSteps([14, 10, 5], 2), all.octaveSteps([14, 10, 5], 4), all.octaveSteps(7, 2)]};
     }""", [one.transpose(2, 0, 1).ravel().tolist() for one in (image, step)])
 
@@ -193,9 +212,10 @@ def test_a_dream_by_a_dropped_recipe_is_that_of_the_command(page, folder, photo,
     record = read_record(made)
     assert (record.recipe, record.fingerprint, record.photo) == (
         ours.record.recipe, lite0.fingerprint, ours.record.photo)
-    image, (before, aim, value) = load_image(made), [
-        measure(lite0, SHORT.objective, one) for one in (SHORT.fitted(load_image(photo)), ours.image, load_image(made))]
-    assert image.shape == ours.image.shape and (value - before) / (aim - before) == pytest.approx(1, abs=0.05)
+    images = SHORT.fitted(load_image(photo)), ours.image, load_image(made)
+    before, aim, value = [measure(lite0, SHORT.objective, one) for one in images]
+    assert images[2].shape == ours.image.shape
+    assert (value - before) / (aim - before) == pytest.approx(1, abs=0.05)
     assert replay(made, photo, progress=False).mean_difference < 10
     says(page, "The objective went from")
     page.click("text=Show the photo")
@@ -211,7 +231,7 @@ def test_stop_in_the_middle(page, folder, photo):
     page.fill("#set-steps", "500")
     page.press("#set-steps", "Tab")
     page.click("#start")
-    says(page, "of 500")
+    says(page, "of 500", "#steps")
     assert page.is_disabled("#start") and page.is_visible("#progress")
     drop(page, photo)
     says(page, "Stop the dream first", "#error")
@@ -249,18 +269,22 @@ def test_a_filter_on_a_photo_and_on_the_camera(page, folder):
     says(page, "Filtered in")
     page.fill("#filter-strength", "0.5")
     page.dispatch_event("#filter-strength", "change")
-    page.wait_for_function("document.getElementById('picture').width === 512 && !document.querySelector('#start').disabled")
+    page.wait_for_selector("#start:enabled")
     made = download(page, folder / "filtered.png")
     assert read_record(made).recipe == FilterRecipe("tiny", 0.5, 512)
     again = replay(made, wide, str(folder / "tiny.filter"))
     assert again.mean_difference < 0.5, again
     page.check("[name=source][value=camera]")
     page.click("#start")
-    says(page, "pictures a second")
+    says(page, "pictures a second", "#steps")
     page.click("#stop")
     says(page, "Stopped. Download keeps the last picture.")
     assert read_record(download(page, folder / "camera.png")).recipe.filter == "tiny"
     assert load_image(folder / "camera.png").shape == (192, 256, 3)
+    (folder / "torn.mp4").write_bytes(b"no film at all")
+    page.check("[name=source][value=film]")
+    page.set_input_files("#film", folder / "torn.mp4")
+    says(page, "torn.mp4 cannot be played by this browser.", "#error")
 
 
 def test_by_keyboard_and_on_a_phone(browser, address):
@@ -270,9 +294,11 @@ def test_by_keyboard_and_on_a_phone(browser, address):
         assert page.input_value("[name=wish]:checked") == "heads"
         page.focus("#tab-dream")
         page.keyboard.press("ArrowRight")
-        assert page.get_attribute("#tab-filter", "aria-selected") == "true" and page.is_visible("#panel-filter")
+        assert page.get_attribute("#tab-filter", "aria-selected") == "true"
+        assert page.is_visible("#panel-filter")
         unnamed = page.evaluate("""[...document.querySelectorAll("button, input, select, progress, canvas")]
-            .filter(one => !(one.ariaLabel || one.labels?.length || one.textContent.trim())).map(one => one.outerHTML)""")
+            .filter(one => !(one.ariaLabel || one.labels?.length || one.textContent.trim()))
+            .map(one => one.outerHTML)""")
         assert not unnamed
         for tab in ("#tab-filter", "#tab-dream"):
             page.click(tab)
@@ -289,7 +315,7 @@ def test_opened_as_a_file_it_says_what_to_do(browser, folder):
 def test_the_page_is_small_and_whole(folder):
     files = {path.relative_to(folder / "page").as_posix(): path.stat().st_size
              for path in (folder / "page").rglob("*") if path.is_file()}
-    assert sum(files.values()) < 25_000_000 - 3 * 600_000  # room for three more filters, of half a megabyte each
+    assert sum(files.values()) < 25_000_000 - 4 * 550_000  # so much have the filters of the course
     text = json.dumps(json.loads((folder / "page" / "page.json").read_text()))
     for name in files:
         if name.startswith(("models/", "photos/", "runtime/")): assert f'"{name}"' in text, name

@@ -16,7 +16,12 @@ let shown = null;            // what can be downloaded: {pixels, height, width, 
 let job = null;              // what the worker is doing
 let recipe = null, word = "";  // what to dream of, and its name for a file
 
-function say(text) { status.textContent = text; }
+// A screen reader reads aloud what is said, so that what changes from step to step is only noted.
+function say(text) {
+  if (status.textContent !== text) status.textContent = text;
+  note("");
+}
+const note = text => { get("steps").textContent = text; };
 function complain(text) { error.textContent = text; }
 function draw({pixels, height, width}, what) {
   Object.assign(canvas, {width, height});
@@ -32,7 +37,8 @@ function ask(message, hear = () => {}) {
       if (data.type === "wait") {
         progress.hidden = false;
         progress.value = data.share;
-        say(data.share < 1 ? `Loading ${data.what}: ${Math.round(100 * data.share)} %` : `Preparing ${data.what} …`);
+        say(`Loading ${data.what} …`);
+        note(data.share < 1 ? `${Math.round(100 * data.share)} %` : "Getting ready");
       } else if (data.type === "step") hear(data);
       else {
         job = null;
@@ -145,7 +151,10 @@ function tile(place, group, value, text, image, alt, chosen) {
   const label = document.createElement("label"), input = Object.assign(document.createElement("input"), {type: "radio", name: group, value, className: "unseen"});
   label.append(input, Object.assign(document.createElement("img"), {src: image, alt: "", loading: "lazy", width: 120, height: 90}), text);
   if (alt) label.title = alt;
-  input.addEventListener("change", () => chosen(value));
+  input.addEventListener("change", () => {
+    if (group === "wish") get("class").value = "";
+    chosen(value);
+  });
   get(place).append(label);
   return input;
 }
@@ -233,7 +242,8 @@ async function startDream() {
       draw({pixels, height, width}, `The dream under way, size ${place.octave} of ${place.octaves}`);
       progress.hidden = false;
       progress.value = share;
-      say(`Size ${place.octave} of ${place.octaves}, step ${place.step} of ${place.steps}`);
+      say(`Dreaming at ${pixels.length / 4 / height}x${height} pixels, size ${place.octave} of ${place.octaves}.`);
+      note(`Step ${place.step} of ${place.steps}`);
     });
     ready();
     const made = await asked;
@@ -313,14 +323,16 @@ async function filterPhoto() {
   if (source() !== "photo" || !photo) return;
   if (job) { waiting = true; return; } // what was chosen meanwhile comes next
   complain("");
-  const weights = mixture(), strength = Number(get("filter-strength").value), most = 512;
+  const weights = mixture(), strength = Number(get("filter-strength").value), most = 512, from = photo;
   try {
     const asked = ask({type: "filter", pixels: photo.pixels, height: photo.height, width: photo.width, weights, strength, live: false, most});
     ready();
     const made = await asked;
-    draw(made, `${photo.name} through ${Object.keys(weights).join(" and ")}`);
-    keep(made, await filterRecord(weights, strength, most), Object.keys(weights).join("+"));
-    say(`Filtered in ${made.seconds.toFixed(2)} s, ${where(made)}.`);
+    if (photo === from && !get("panel-filter").hidden) { // or else it comes too late
+      draw(made, `${photo.name} through ${Object.keys(weights).join(" and ")}`);
+      keep(made, await filterRecord(weights, strength, most), Object.keys(weights).join("+"));
+      say(`Filtered in ${made.seconds.toFixed(2)} s, ${where(made)}.`);
+    }
   } catch (problem) { complain(problem.message); }
   ready();
   if (waiting) { waiting = false; filterPhoto(); }
@@ -334,6 +346,7 @@ const films = {
     complain("");
     this.end();
     document.querySelector(`[name=source][value=${file ? "film" : "camera"}]`).checked = true;
+    get("film-button").hidden = !file;
     if (file) this.video.src = URL.createObjectURL(file);
     else {
       try { this.video.srcObject = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}}); }
@@ -361,10 +374,11 @@ const films = {
         const made = await ask({type: "filter", pixels, height, width, weights, strength, live: true, most: 0});
         if (!this.running) break;
         draw(made, `Moving pictures through ${Object.keys(weights).join(" and ")}`);
-        canvas.style.aspectRatio = `${this.video.videoWidth} / ${this.video.videoHeight}`;
+        Object.assign(canvas.style, {aspectRatio: `${this.video.videoWidth} / ${this.video.videoHeight}`, objectFit: "fill"});
         count += 1;
         const rate = (1 / made.seconds).toFixed(0);
-        if (count % 5 === 1) say(`About ${rate} pictures a second, ${where(made)}.`);
+        say(`The filter runs ${where(made)}.`);
+        note(`About ${rate} pictures a second`);
         canvas.dataset.rate = rate;
         keep(made, await filterRecord(weights, strength, 1024), Object.keys(weights).join("+"));
         shown.photo = null;
@@ -380,7 +394,7 @@ const films = {
     for (const track of this.video.srcObject?.getTracks() ?? []) track.stop();
     this.video.pause();
     this.video.srcObject = null;
-    canvas.style.aspectRatio = "";
+    Object.assign(canvas.style, {aspectRatio: "", objectFit: ""});
     say("Stopped. Download keeps the last picture.");
     ready();
   },

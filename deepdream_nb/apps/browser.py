@@ -31,11 +31,11 @@ from ..filters import *
 from ..filter_export import *
 from .gradient_graph import *
 
-# %% ../../nbs/apps/browser.ipynb #6b000006
+# %% ../../nbs/apps/browser.ipynb #6b000007
 class PageError(DeepDreamError):
     "A page that cannot be written."
 
-# %% ../../nbs/apps/browser.ipynb #6b000007
+# %% ../../nbs/apps/browser.ipynb #6b000008
 _PACKAGE, _VERSION = "onnxruntime-web", "1.30.0"
 _SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 
@@ -61,7 +61,7 @@ def _runtime_archive():
     kept.unlink()
     raise PageError(f"what npm fetched is not the known {_PACKAGE} {_VERSION}; it was removed, try again")
 
-# %% ../../nbs/apps/browser.ipynb #6b000008
+# %% ../../nbs/apps/browser.ipynb #6b000009
 _BUILDS = {"wasm": ("ort.wasm.min.mjs", "ort-wasm-simd-threaded"),
            "webgpu": ("ort.jspi.min.mjs", "ort-wasm-simd-threaded.jspi")}
 
@@ -71,6 +71,7 @@ def _write(folder, name, data):
     write_atomically(folder/name, data)
     return {"file": name, "bytes": len(data)}
 
+# %% ../../nbs/apps/browser.ipynb #6b00000a
 @lru_cache(maxsize=None)
 def _packed(path):
     "The runtime's files in an archive, by their names in the page."
@@ -83,13 +84,13 @@ def _packed(path):
                 found[f"runtime/{plain}"] = data
     return found
 
-def _write_runtime(folder):
+def _write_runtime(folder, packed):
     "The runtime's files; returns where the page finds them."
-    entries = {name: _write(folder, name, data) for name, data in _packed(_runtime_archive()).items()}
+    entries = {name: _write(folder, name, data) for name, data in packed.items()}
     return {kind: {"module": f"runtime/{module.replace('.mjs', '.js')}", "loader": f"runtime/{stem}.js",
                    "binary": entries[f"runtime/{stem}.wasm.gz"]} for kind, (module, stem) in _BUILDS.items()}
 
-# %% ../../nbs/apps/browser.ipynb #6b00000a
+# %% ../../nbs/apps/browser.ipynb #6b00000c
 class _Numbers:
     """A file of arrays that graphs share, each once: the first bytes of all numbers, then the second ones,
     and so on, compressed."""
@@ -115,7 +116,7 @@ class _Numbers:
         entry = _write(folder, f"models/{self.name}.gz", gzip.compress(planes, 9, mtime=0))
         return {**entry, "path": self.name, "planes": self.dtype.itemsize}
 
-# %% ../../nbs/apps/browser.ipynb #6b00000b
+# %% ../../nbs/apps/browser.ipynb #6b00000d
 def _offered(network):
     "The names of the layers to dream of, in depth order: where branches join, and those of the recipes."
     names = {info.name for info in main_layers(network)}
@@ -125,6 +126,7 @@ def _offered(network):
 def _recipes(network):
     return {name: one for name, one in recipes.items() if one.network == network.name}
 
+# %% ../../nbs/apps/browser.ipynb #6b00000e
 def _write_network(folder, network, bar):
     "A graph for each layer, and the weights between them; returns the layers, from the first to the deepest."
     names, found, files = _offered(network), [], {}
@@ -144,7 +146,7 @@ def _write_network(folder, network, bar):
                                         if home == one["name"]]
     return found
 
-# %% ../../nbs/apps/browser.ipynb #6b00000d
+# %% ../../nbs/apps/browser.ipynb #6b000010
 _SIZES = {True: ((192, 256), (256, 192)), False: ((384, 512), (512, 384))}  # (height, width), live and not
 
 def _shared(model, numbers):
@@ -159,6 +161,7 @@ def _shared(model, numbers):
         else: model.graph.initializer.append(tensor)
     return model
 
+# %% ../../nbs/apps/browser.ipynb #6b000011
 def _write_filter(folder, filter, bar):
     "The graphs of a filter and their weights; returns what the page must know of it."
     import onnx
@@ -174,7 +177,7 @@ def _write_filter(folder, filter, bar):
     return {"fingerprint": filter.fingerprint, "palette": filter.recipe.palette, "graphs": graphs,
             "weights": numbers.write(folder)}
 
-# %% ../../nbs/apps/browser.ipynb #6b00000f
+# %% ../../nbs/apps/browser.ipynb #6b000013
 _SETTINGS = ("objective", "octaves", "octave_scale", "steps", "step_size", "jitter", "smoothing", "palette",
              "seed")  # those of a recipe that the page offers
 _PHOTOS = {"mountains": "Mountains: photo by Aitzol Berasategi, CC BY 4.0.",
@@ -195,7 +198,7 @@ def _small(image):
     top, left = (height - 3 * side) // 2, (width - 4 * side) // 2
     return jpeg(np.clip(resize(image[top:top + 3 * side, left:left + 4 * side], (90, 120)), 0, 1), 82)
 
-# %% ../../nbs/apps/browser.ipynb #6b000010
+# %% ../../nbs/apps/browser.ipynb #6b000014
 def _write_pictures(folder, network, layers, filters):
     "The small pictures of recipes, layers and filters, and the photos; says which layers are shown."
     for name in _recipes(network):
@@ -212,22 +215,24 @@ def _write_pictures(folder, network, layers, filters):
         photos.append({"name": name, "file": entry["file"], "credit": credit})
     return photos
 
-# %% ../../nbs/apps/browser.ipynb #6b000011
+# %% ../../nbs/apps/browser.ipynb #6b000015
 def write_page(folder, filters=None, progress=True):
     """Write the page that dreams into a folder: with these filters (names or files), or all that come with
     the course; returns its size in bytes. Raises `PageError` where the runtime cannot be fetched."""
     with extra("page"): import onnx, tf2onnx  # noqa: F401
+    packed = _packed(_runtime_archive())  # first, since it may fail
     folder, network = make_folder(folder), load_network("lite0")
-    page = {"runtime": _write_runtime(folder)}  # first, since it may fail
     made, layers = [*map(load_filter, filter_names() if filters is None else filters)], _offered(network)
+    page = {"runtime": _write_runtime(folder, packed)}
     with progress_bar(len(layers) + 4 * len(made), "writing", progress) as bar:
         layers = _write_network(folder, network, bar)
         page |= {"filters": {one.name: _write_filter(folder, one, bar) for one in made}}
+    version = f"{current_versions()['deepdream_nb']} in a page, {_PACKAGE} {_VERSION}"
     page |= {
         "layers": layers, "photos": _write_pictures(folder, network, layers, made), "settings": _settings(),
         "network": {"name": network.name, "fingerprint": network.fingerprint}, "classes": network.classes,
         "recipes": {name: asdict(recipe) for name, recipe in _recipes(network).items()},
-        "versions": {"deepdream_nb": f"{current_versions()['deepdream_nb']} in a page, {_PACKAGE} {_VERSION}"}}
+        "versions": {"deepdream_nb": version}}
     for own in sorted((data_folder()/"page").iterdir()): _write(folder, own.name, own.read_bytes())
     _write(folder, "page.json", json.dumps(page).encode())
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -7,25 +7,27 @@ __all__ = ['page_command']
 
 # %% ../../nbs/apps/cli_page.ipynb #6c000003
 import shlex
-import sys
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
-from ..workshop.files import *
+from ..filters import *
 from .browser import *
 from .cli_frame import *
 
 # %% ../../nbs/apps/cli_page.ipynb #6c000004
-@command("dreams")
+@command("dreams --filter swirls")
 def page_command(
-    out: Annotated[str, typer.Argument(help="The folder to write.")] = "dreams-page", force: FORCE = False,
+    out: Annotated[str, typer.Argument(help="The folder to write.")] = "dreams-page",
+    filter: Annotated[Optional[list[str]], typer.Option(
+        help="A filter's name or file; may be repeated. All that come along if not given.",
+        autocompletion=completed(filter_names))] = None,
+    force: FORCE = False,
 ):
     "Write a web page that dreams in the visitor's browser."
     timer = Timer()
     folder = Output(out, "", force, check=str).first
-    size = write_page(folder)
+    size = write_page(folder, filter)
     tell(folder=folder, megabytes=size / 1e6, seconds=timer.seconds)
     server = shlex.join(["python", "-m", "http.server", "--directory", str(folder), "8000"])
     print(f"{quoted(folder)}: a page of {size / 1e6:.1f} MB in {timer}")
