@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['tensorflow', 'imagenet_lines', 'imagenet_classes', 'probe_preprocessing', 'Reach', 'LayerInfo', 'layer_table',
-           'class_number', 'check_layers', 'Network', 'load_network', 'main_layers', 'classify', 'save_network']
+           'number_of_class', 'check_layers', 'Network', 'load_network', 'main_layers', 'classify', 'save_network']
 
 # %% ../nbs/02_networks.ipynb #7bf9305c
 import json
@@ -190,7 +190,7 @@ def _check_size(network, height, width, names):
 
 
 # %% ../nbs/02_networks.ipynb #57ac9b2d
-def class_number(network, word):
+def number_of_class(network, word):
     "The number of a class by its name; capitals count where they tell two apart. Raises `NetworkError`."
     names = network.classes
     if word in names: return names.index(word)
