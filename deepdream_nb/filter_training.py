@@ -189,7 +189,7 @@ class _Training:
 
 # %% ../nbs/17b_filter_training.ipynb #17a10014
 def _given(training):
-    "What a step is given: photos, what the pass begins with, the teacher's dreams, colors, corner and shifts."
+    "What a step is given: photos, what it begins with, the teacher's dreams, colors, corner and shifts."
     settings, rng = training.settings, np.random.default_rng([training.settings.seed, training.done])
     coarse, mirrored = rng.random(2) < [settings.coarse, 0.5]
     chosen = rng.integers(len(training.photos), size=settings.batch)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['tensorflow', 'imagenet_lines', 'imagenet_classes', 'probe_preprocessing', 'Reach', 'LayerInfo', 'layer_table',
-           'class_number', 'check_layers', 'Network', 'load_network', 'main_layers', 'classify', 'save_network']
+           'number_of_class', 'check_layers', 'Network', 'load_network', 'main_layers', 'classify', 'save_network']
 
 # %% ../nbs/02_networks.ipynb #7bf9305c
 import json
@@ -105,7 +105,7 @@ class LayerInfo:
     min_size: int  # the side of the smallest picture that reaches this layer
     grid: int = field(default=1, repr=False)     # moved by so many, a picture gives the same values elsewhere
     places: bool = field(default=True, repr=False)     # whether it has a value for each place
-    multiple: int = field(default=1, repr=False)  # it sees pictures mirrored up to a multiple of so many
+    fits: tuple = field(default=(1, 0), repr=False)  # it sees a picture mirrored up to a (multiple, rest)
     only: tuple = field(default=(), repr=False)   # the one size (height, width) that it sees; (): any
 
     @property
@@ -119,11 +119,11 @@ def _info(layer, reach, only=()):
     "The `LayerInfo` of a Keras layer with a reach; None for one that cannot be dreamt on."
     window = tuple(0 if np.isinf(side) else int(np.ceil(side)) for side in reach.field)
     stride, grid, channels = float(max(reach.stride)), int(max(reach.grid)), layer_shape(layer)[-1]
-    least, multiple = (min(only), 1) if only else fitting(reach.sides, grid)
+    least, fits = (min(only), (1, 0)) if only else fitting(reach.sides, grid)
     if not least or not channels: return None
     stride = int(stride) if stride >= 1 else stride
     return LayerInfo(layer.name, layer_kind(layer), int(reach.depth), channels, stride, window, least, grid,
-                     bool(reach.places), multiple, only)
+                     bool(reach.places), fits, only)
 
 
 # %% ../nbs/02_networks.ipynb #f7c48da7
@@ -190,7 +190,7 @@ def _check_size(network, height, width, names):
 
 
 # %% ../nbs/02_networks.ipynb #57ac9b2d
-def class_number(network, word):
+def number_of_class(network, word):
     "The number of a class by its name; capitals count where they tell two apart. Raises `NetworkError`."
     names = network.classes
     if word in names: return names.index(word)
@@ -218,9 +218,9 @@ def _cut(network, names):
     infos, whole = [network[name] for name in names], network.model
     found = [whole.get_layer(info.name)._inbound_nodes[-1].output_tensors[0] for info in infos]
     cut = keras.Model(whole.input, found)
-    multiple = max((info.multiple for info in infos), default=1)
+    multiple, rest = max((info.fits for info in infos), default=(1, 0))
     tied = whole.input_shape[1:3] != (None, None) and not any(info.only for info in infos)
-    if tied or multiple > 1 or any(map(smooths_up, cut.layers)): cut = at_any_size(cut, multiple)
+    if tied or multiple > 1 or any(map(smooths_up, cut.layers)): cut = at_any_size(cut, multiple, rest)
     return keras.Model(cut.input, dict(zip(names, cut.outputs)))
 
 
@@ -264,10 +264,10 @@ def _fed(name, fed, plain, wanted, classes):
 
 def _check_made(network, model, plain, fed):
     "Raise `NetworkError` unless a network, with the pools of its model, computes what the model does."
-    names = [operation.name for operation in ends(network.model)]
-    infos = [info for info in network.layers if info.name in names]
-    grid, least = max([info.grid for info in infos], default=1), max([32, *[info.min_size for info in infos]])
-    size = tuple(side or grid * -(-least // grid) for side in model.input_shape[1:3])
+    infos = [one for one in network.layers if one.name in [end.name for end in ends(network.model)]]
+    multiple, rest = max((info.fits for info in infos), default=(1, 0))
+    least = max([32, *[info.min_size for info in infos]])
+    size = tuple(side or least + (rest - least) % multiple for side in model.input_shape[1:3])
     made = network.model if network.pooling == "max" else fold(plain, *fed, network.dtype)
     check_copy(model, made, *fed, size)
 

@@ -210,7 +210,7 @@ class logit(Term):
     def layers(self): return ("logits",)
     def bound(self, network):
         count, which = network["logits"].channels, self.which
-        if isinstance(which, str): which = class_number(network, which)
+        if isinstance(which, str): which = number_of_class(network, which)
         _demand(which < count, self, f"{network.name} has the classes 0 to {count - 1}, not {which}")
         return logit(which)
     def measure(self, features, image, target): return float_features(features, "logits")[:, self.which]

@@ -7,6 +7,7 @@ __all__ = ['optimizers', 'style_layers', 'content', 'gram', 'style', 'gradient_f
            'style_objective', 'StyleSettings', 'stylize', 'StyleRecipe', 'make_style']
 
 # %% ../nbs/08_style_transfer.ipynb #6931c6b9
+import sys
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
@@ -173,7 +174,10 @@ def style_objective(
 def _scale_sizes(height, width, scales, least):
     "The sizes from small to large, each twice the one before; none with a side under `least`."
     sizes = [(round(height / 2 ** k), round(width / 2 ** k)) for k in reversed(range(scales))]
-    return [size for size in sizes if min(size) >= least] or [(height, width)]
+    found = [size for size in sizes if min(size) >= least] or [(height, width)]
+    small = f"{scales - len(found)} of {scales} scales left out, as smaller than {least} pixels"
+    if len(found) < scales: print(small, file=sys.stderr)
+    return found
 
 def _enlarge_state(state, size):
     "Adam's state at another size; a square may not become negative by interpolation."

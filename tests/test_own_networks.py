@@ -303,7 +303,7 @@ def test_a_network_of_one_size_is_free_before_what_ties_it(kind, free, tied):
 
 def test_maps_that_are_halved_and_doubled_fit_at_any_size():
     network = load_network(MODELS["upsampling"]())
-    shown = {info.name: (info.stride, info.multiple, info.grid) for info in network.layers}
+    shown = {info.name: (info.stride, info.fits[0], info.grid) for info in network.layers}
     assert [shown[name] for name in ("joined", "grown", "added")] == [(2, 4, 4), (1, 4, 4), (1, 4, 4)]
     for size in ((41, 61), (40, 60), (7, 5)):  # the places are those of the picture mirrored up to a multiple
         assert network.feature_shapes(["added"], *size)["added"][:2] == tuple(

@@ -221,7 +221,7 @@ def _refresh(explorer, job):
 def _seen(explorer, network, name):
     "The `Look` at what is chosen, that of before if nothing has changed."
     photo = explorer.photo.now()
-    key = network.fingerprint, network.pooling, name, photo.name, id(photo.source)
+    key = network.fingerprint, network.pooling, network.preprocessing, name, photo.name, id(photo.source)
     if explorer.seen[0] != key: explorer.seen = key, _look_at(network, name, photo.image)
     return explorer.seen[1]
 

@@ -169,7 +169,7 @@ class StyleMixer(Panel):
         "The work of Start."
         recipe, photo = self.forms.recipe(), self.forms.photo.now()
         styles = [style.image for style, _ in self.forms.styles.chosen()]
-        network = loaded_network(self.forms.source, recipe.dtype, recipe.pooling)
+        network = loaded_network(self.forms.source, recipe.dtype, recipe.pooling, fed=recipe.preprocessing)
         job.step()
         made = _paint_in_sight(job, self.runner, network, recipe, photo.image, styles)
         self.runner.show_whole(made.image)

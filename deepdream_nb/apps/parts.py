@@ -115,14 +115,15 @@ def as_networks(network):
 
 # %% ../../nbs/apps/parts.ipynb #a00008
 @lru_cache(maxsize=4)
-def _loaded(source, dtype, pooling, top): return load_network(source, None, dtype, top, pooling)
+def _loaded(source, dtype, pooling, top, fed): return load_network(source, None, dtype, top, pooling, fed)
 
-def loaded_network(source, dtype="float32", pooling="max", top=False):
+def loaded_network(source, dtype="float32", pooling="max", top=False, fed="auto"):
     "The network of a source, loaded once in a process; raises `PanelError` for a `Network` of another kind."
-    if not isinstance(source, Network): return _loaded(str(source), dtype, pooling, top)
-    if (source.dtype, source.pooling) == (dtype, pooling): return source
-    own = f"{source.name} was loaded with {source.dtype} and {source.pooling} pooling"
-    raise PanelError(f"{own}, and the recipe wants {dtype} and {pooling}")
+    if not isinstance(source, Network): return _loaded(str(source), dtype, pooling, top, fed)
+    fed = source.preprocessing if fed == "auto" else fed
+    if (source.dtype, source.pooling, source.preprocessing) == (dtype, pooling, fed): return source
+    own = f"{source.name} was loaded with {source.dtype}, {source.pooling} pooling and {source.preprocessing}"
+    raise PanelError(f"{own} input, and the recipe wants {dtype}, {pooling} and {fed}")
 
 # %% ../../nbs/apps/parts.ipynb #a00009
 def offered(networks, recipe):

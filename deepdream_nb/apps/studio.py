@@ -181,6 +181,10 @@ def dream_in_sight(job, runner, network, recipe, photo, pictures={}):
         runner.show_step(job, float(done / pixels[-1]), now, f"octave {octave} of {len(sizes)}")
     return make_dream(photo, recipe, network=network, progress=False, callback=after_step, pictures=pictures)
 
+# %% ../../nbs/apps/studio.ipynb #14d00133
+_LOADED = ("dtype", "pooling", "preprocessing")  # with what a network is loaded
+
+
 # %% ../../nbs/apps/studio.ipynb #14d00033
 class DreamWork:
     "Gets ready for what `DreamForms` are set to, and makes it."
@@ -190,8 +194,8 @@ class DreamWork:
         c, layers = self.forms.controls, self.forms.layers
         try: top = "logits" in self.forms.objective.objective().names()
         except DeepDreamError: top = False  # the page says so already
-        source = layers.source
-        found = loaded_network(source, c["dtype"].value, c["pooling"].value, top)
+        source, (numbers, pools, fed) = layers.source, [c[name].value for name in _LOADED]
+        found = loaded_network(source, numbers, pools, top, fed)
         still = source is layers.source  # a reader may have chosen another one meanwhile
         if still and found is not layers.objective.network: _offer(self.forms, found)
         return found
@@ -283,7 +287,7 @@ def _listen(studio):
         _rest(studio.forms)
         if not change.new: photo()
         ready()
-    for name in ("network", "dtype", "pooling"): c[name].observe(ready, "value")
+    for name in ("network", *_LOADED): c[name].observe(ready, "value")
     c["filter"].observe(filtered, "value")
     c["photo"].observe(photo, "value")
     for name in ("photo", "strength", "max_side"): c[name].observe(ready_if_filtered, "value")

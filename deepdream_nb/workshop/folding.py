@@ -269,14 +269,14 @@ def _own_layers():
     import keras
     import tensorflow as tf
     class Mirrored(keras.layers.Layer):
-        def __init__(self, multiple):
+        def __init__(self, multiple, rest):
             super().__init__(name="mirrored", dtype="float32")
-            self.multiple = multiple
+            self.multiple, self.rest = multiple, rest
         def call(self, image):
-            down, across = tf.unstack(-tf.shape(image)[1:3] % self.multiple)
+            down, across = tf.unstack((self.rest - tf.shape(image)[1:3]) % self.multiple)
             return tf.pad(image, [[0, 0], [0, down], [0, across], [0, 0]], "SYMMETRIC")
         def compute_output_shape(self, shape):
-            sides = [side and -(-side // self.multiple) * self.multiple for side in shape[1:3]]
+            sides = [side and side + (self.rest - side) % self.multiple for side in shape[1:3]]
             return (shape[0], *sides, shape[3])
     class Enlarged(keras.layers.UpSampling2D):  # Keras's own asks for the size before there is a picture
         def call(self, maps):
@@ -292,15 +292,16 @@ def smooths_up(layer):
 
 
 # %% ../../nbs/workshop/folding.ipynb #f3a00013
-def at_any_size(model, multiple=1):
-    "A copy of a flat model for pictures of any size; it sees them mirrored up to a `multiple` of pixels."
+def at_any_size(model, multiple=1, rest=0):
+    """A copy of a flat model for pictures of any size; it sees them mirrored up to a side that leaves the
+    `rest` when it is divided by `multiple`."""
     import keras
     mirrored, enlarged = _own_layers()
     image = keras.Input((None, None, 3), name="image")
     def make(layer):
         if smooths_up(layer): return enlarged.from_config(layer.get_config())
         return like(layer, layer.dtype_policy.name)
-    outputs, new = rebuild(model, mirrored(multiple)(image) if multiple > 1 else image, make)
+    outputs, new = rebuild(model, mirrored(multiple, rest)(image) if multiple > 1 else image, make)
     for old, layer in new.items(): _give_state(layer, old)
     return keras.Model(image, outputs, name=model.name)
 

@@ -238,14 +238,14 @@ def joined_sides(found):
 
 # %% ../../nbs/workshop/own_models.ipynb #0e000040
 def fitting(sides, grid):
-    """The side of the smallest picture of which a layer makes maps, 0 if there is none, and what sides have
-    to be a multiple of, by the lengths (2, n) of the maps and the largest stride on the way."""
+    """The side of the smallest picture of which a layer makes maps, 0 if there is none, and which sides fit,
+    (multiple, rest), by the lengths (2, n) of its maps and the largest stride on the way; (1, 0): all."""
     fits, lengths = (sides > 0).all(axis=0), np.arange(sides.shape[1])
-    least = int(np.argmax(fits))
-    if fits[least:].all(): return least, 1
+    if fits[np.argmax(fits):].all(): return int(np.argmax(fits)), (1, 0)
     for multiple in (grid, 2 * grid, 4 * grid):
-        many = fits & (lengths % multiple == 0)
-        least = int(np.argmax(many))
-        if least and many[least::multiple].all(): return least, multiple
-    return 0, 1
+        for rest in range(multiple):
+            many = fits & (lengths % multiple == rest)
+            least = int(np.argmax(many))
+            if least and many[least::multiple].all(): return least, (multiple, rest)
+    return 0, (1, 0)
 

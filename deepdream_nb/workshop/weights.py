@@ -113,12 +113,13 @@ def _as_downloaded(model, module):
 
 def _built(name, builder, weights, top):
     "A model that a builder of `keras.applications` makes for weights: imagenet, a file, or None."
-    size, module = {} if top else dict(input_shape=(None, None, 3)), sys.modules[builder.__module__]
+    side = {"nasnetmobile": 224, "nasnetlarge": 331}.get(name)  # these are built wrongly for any size
+    size = {} if top else dict(input_shape=(side, side, 3))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of weights that it skips; we count them
         model = builder(weights=weights, include_top=top, **size)
     lacks_scaling = name.startswith("efficientnetb") and weights != "imagenet"
-    return _as_downloaded(model, module) if lacks_scaling else model
+    return _as_downloaded(model, sys.modules[builder.__module__]) if lacks_scaling else model
 
 
 # %% ../../nbs/workshop/weights.ipynb #260356c7
