@@ -13,6 +13,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from fuzzing import READERS, try_many
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
@@ -542,3 +543,13 @@ def test_damaged_checkpoints_and_filters_are_one_sentence(tmp_path):
         np.savez(tmp_path / "card", card=json.dumps(wrong))
         (tmp_path / "card.npz").rename(tmp_path / "card.filter")
         assert read(load_filter, tmp_path / "card.filter") is None
+
+
+FEW = {"picture": 60, "recipe": 40, "archive": 40, "state": 40, "filter": 12, "gan": 12, "film": 6,
+       "network": 6}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_few_mutations_of_sound_files(reader, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # which is left, and comes back
+    assert not try_many(reader, 0, FEW[reader]), capsys.readouterr().out

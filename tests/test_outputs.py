@@ -1,6 +1,7 @@
 """What a command may write and remove: found out before its work begins, whatever a file is called."""
 import io
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,15 +14,19 @@ from conftest import full_disk
 from processes import COMMAND, SHORT
 
 from deepdream_nb.apps.cli import main
-from deepdream_nb.apps.folder_runs import _pair_names
-from deepdream_nb.datasets import Photos, part_of, part_pictures
+from deepdream_nb.apps.folder_runs import _pair_names, dream_folder
+from deepdream_nb.datasets import Photos, part_of, part_pictures, read_manifest
 from deepdream_nb.filter_training import training_photos
 from deepdream_nb.gan import small_pictures
 from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.networks import tensorflow
 from deepdream_nb.records import recipe_text
 from deepdream_nb.retraining import _digest
 from deepdream_nb.workshop.files import DeepDreamError, LeftOut, new_folder
 from deepdream_nb.workshop.trainings import TrainingFolder
+
+
+ODD = os.fsdecode(b"caf\xe9 $(touch x)")  # bytes that are no UTF-8, and what a shell would run
 
 
 def contents(folder):
@@ -221,10 +226,34 @@ def test_what_does_not_fit_is_passed_over_with_a_word(deepdream, folder):
     assert "left out: 1 file that is no picture by the ending, in photos: 1 .txt\n" in done.stderr
 
 
+def test_a_photo_that_is_another_one_by_now_is_dreamt_on_anew(folder, squeezenet):
+    photos, target = folder / "photos", folder / "pairs"
+    how = dict(size=48, batch=1, network=squeezenet, progress=False)
+    (photos / "a" / "a.jpg").rename(photos / "a" / f"{ODD}.jpg")
+    assert dream_folder(photos, target, SHORT, **how).made == 2
+    before = contents(target)
+    save_image(load_image(sample("coffee"), max_side=64), photos / "b" / "b.png")
+    run = dream_folder(photos, target, SHORT, **how)
+    assert (run.made, run.there) == (1, 1)
+    changed = [name for name, data in contents(target).items() if data != before[name]]
+    assert sorted(changed) == ["dream/b/b.png", "input/b/b.png", "manifest.jsonl"]
+    assert dream_folder(photos, target, SHORT, **how).made == 0
+    assert read_manifest(target)["b/b.png"]["status"] == "done"
+
+
+def test_a_sheet_of_ones_own_network_can_be_made_again_by_its_line(deepdream, folder):
+    keras = tensorflow().keras
+    image = keras.Input((None, None, 3))
+    (folder / "my nets").mkdir()
+    maps = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="maps")(image)
+    keras.Model(image, maps).save(folder / "my nets" / "own.keras")
+    done = deepdream("visualize", "my nets/own.keras", "maps", "--channel", 1, "--side", 32, "--steps", 1)
+    assert done.returncode == 0, done.stderr
+    line = shlex.split(done.stdout.split("Make it again:  ")[1])
+    assert "the same in every pixel" in deepdream(*line[line.index("replay"):]).stdout
+
+
 # Names -------------------------------------------------------------------------------------------
-
-ODD = os.fsdecode(b"caf\xe9 $(touch x)")  # bytes that are no UTF-8, and what a shell would run
-
 
 def test_names_in_any_encoding_and_what_is_printed_can_be_pasted(folder):
     (folder / ODD).mkdir()

@@ -49,7 +49,7 @@ def _outcome():
     except CommandStopped as stop: return str(stop), 128 + stop.signum
     except DeepDreamError as error: return said(error) + _blanks(), 2
     except (KeyboardInterrupt, typer.Abort): status = 130
-    except MemoryError: return "out of memory; try a smaller --max-side", 2
+    except MemoryError: return "out of memory; try smaller pictures, or fewer at once", 2
     except BrokenPipeError: return "", 1
     except OSError as error:
         parts = (error.filename, error.strerror or error)

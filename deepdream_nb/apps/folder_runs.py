@@ -166,7 +166,10 @@ class _Target:
         for folder in (path, *path.glob("*/**/")): remove_leftovers(folder)
         self.log, self.known = Log(path/"manifest.jsonl"), read_manifest(path)
 
-    def status(self, photo): return self.known.get(self.names[photo], {}).get("status")
+    def status(self, photo):
+        "Is a photo done or bad; None if it is new, or another one than when it was dreamt on."
+        known = self.known.get(self.names[photo], {})
+        return known.get("status") if known.get("file", file_hash(photo)) == file_hash(photo) else None
 
     def count(self, status, photos): return sum(self.status(photo) == status for photo in photos)
 
@@ -188,7 +191,8 @@ def _keep(goal, inputs, results, seconds):
             save_image(load_image(pixels), pair[0])
             save_dream(Dream(load_image(dreamt), record), pair[1])
             taken = round(seconds / len(inputs), 3)
-            goal.note(photo, status="done", seed=record.recipe.seed, seconds=taken, photo=record.photo)
+            goal.note(photo, status="done", seed=record.recipe.seed, seconds=taken, photo=record.photo,
+                      file=file_hash(photo))
     return missing
 
 # %% ../../nbs/apps/folder_runs.ipynb #3b6764b3
