@@ -1,8 +1,8 @@
 """Stops all long commands at random moments: `python tests/stops.py --count 200`
 
-Each command is stopped and begun again until it comes to its end: by SIGINT or SIGTERM, once or twice. Each
-stop must end in one line and leave whole files, and the end be the same bytes as without any. The moments depend
-on the seed, and are counted in seconds of the processor: a busy machine makes no difference.
+Each command is stopped and begun again until it comes to its end: by SIGINT or SIGTERM, once or twice.
+Each stop must end in one line and leave whole files, and the end must be the same bytes as without any.
+The moments depend on the seed and are counted in seconds of the processor, since a machine may be busy.
 """
 import argparse
 import random

@@ -211,7 +211,7 @@ def download_archives(
 # %% ../../nbs/workshop/archives.ipynb #3a75ad96
 _archive_errors = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError,
-    OSError)
+    LookupError, OSError)
 
 def _tar_members(file):
     "Yield (name, size, a function that opens it or None) for the members of an open tar file."
