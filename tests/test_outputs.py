@@ -197,6 +197,21 @@ def test_frames_of_anybody_are_no_part_of_a_film(deepdream, folder):
 
 # Folders of photos -------------------------------------------------------------------------------
 
+def test_force_on_a_folder_makes_dreams_anew_and_nothing_else(deepdream, folder):
+    (folder / "dreams" / "a").mkdir(parents=True)
+    own = folder / "dreams" / "a" / "a.png"
+    own.write_bytes((folder / "cup.png").read_bytes())
+    for made in (1, 1):  # the second time, over the dream of the first
+        done = deepdream("fast", "photos", "--out", "dreams", "--force")
+        assert f"dreams: {made} dreams" in done.stdout and "1 were there already" in done.stdout
+    assert own.read_bytes() == (folder / "cup.png").read_bytes()
+
+
+def test_a_folder_in_the_way_of_a_name_of_our_own_gets_another(deepdream, folder):
+    (folder / "cat.swirls.png").mkdir()
+    assert "cat.swirls.2.png  120x80" in deepdream("fast", "cat.jpg").stdout
+
+
 def test_every_photo_has_a_dream_of_its_own():
     names = ["a.jpg", "a.png", "a.jpg.png", "a.jpg.png.png", "b.JPG", "b.jpg", "c.webp", "d/a.jpg", "D/a.jpg"]
     found = _pair_names([Path("photos", name) for name in names], Path("photos"))
