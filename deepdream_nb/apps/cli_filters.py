@@ -6,7 +6,6 @@
 __all__ = ['fast_command', 'train_filter_command']
 
 # %% ../../nbs/apps/cli_filters.ipynb #b0f9a7ac
-import sys
 from dataclasses import replace
 from typing import Annotated, Optional
 
