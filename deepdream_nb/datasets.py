@@ -168,7 +168,10 @@ def _sound_photos(source, folder, categories, upright, dropped):
     for place, size, opener in archive_files(source):
         damaged_archive = isinstance(opener, Exception)  # it is a place of its own
         category = _category(f"{place}/" if damaged_archive else place, categories)
-        if category is None or any(part.startswith(".") for part in place.split("/")[1:]): continue
+        if category is None: continue
+        if re.search(r"/\.[^./]", place):  # such as .ipynb_checkpoints, or ._cat.jpg of a Mac
+            dropped.append(_Dropped(place, category, "hidden", "a program's own"))
+            continue
         try: data, image = _judged(place, size, opener, upright)
         except Refused as why:
             dropped.append(_Dropped(place, category, why.reason, why.detail))

@@ -67,7 +67,7 @@ class ZoomSettings:
 def make_zoom(
     photo,          # whatever `load_image` takes
     recipe,         # of a dream: a `Recipe`, a name, a JSON file or a picture
-    path,           # of the film: .mp4 or .gif; the frames go into the folder <name>.frames next to it
+    path,           # of the film: .mp4, .gif or .webp; its frames go into the folder <name>.frames
     settings=None,  # `ZoomSettings`
     weights=None,   # a weights file for the network
     network=None,   # an already loaded `Network`, to save the time

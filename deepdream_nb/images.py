@@ -94,6 +94,7 @@ def _decode(source, use=lambda picture: picture, upright=True):
             if picture.format == "EPS":
                 raise ImageError(f"{name} is EPS, a program that would have to be run; save it as PNG")
             picture.load()
+            picture.info["white_is_zero"] = white_is_zero(picture)  # which a turned copy would not know
             made = use(ImageOps.exif_transpose(picture) if upright and exif_of(picture) else picture)
             more = picture is not source and has_more(picture)
     except ImageError: raise

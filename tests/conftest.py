@@ -10,14 +10,13 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
-from processes import COMMAND, SHORT
+from processes import COMMAND
+from stops import make_album
 
 from deepdream_nb.apps.cli import main
 from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.networks import load_network
-from deepdream_nb.recipes import recipe_text
 
 # A shell that runs the tests in the background has Ctrl-C ignored, here and in all processes begun here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -87,13 +86,7 @@ def full_disk(size=0):
 def album(tmp_path_factory):
     "A folder with photos of two kinds, all of one shape, and a short recipe."
     folder = tmp_path_factory.mktemp("album")
-    for number, name in enumerate(("cat", "coffee", "astronaut", "rocket", "raccoon", "hubble") * 5):
-        path = folder / "photos" / "ab"[number % 2] / f"{name}{number}.png"
-        y, x = np.random.default_rng(number).integers(0, 90, 2)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_image(load_image(sample(name), max_side=240)[y:y + 48, x:x + 48], path)
-    save_image(load_image(sample("cat"), max_side=80), folder / "cat.jpg")
-    (folder / "short.json").write_text(recipe_text(SHORT))
+    make_album(folder)
     return folder
 
 

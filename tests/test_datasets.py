@@ -404,6 +404,15 @@ def test_same_names_are_kept_apart_and_same_files_counted_once(tmp_path):
     assert report.kept == {"altar": 2} and not report.dropped
 
 
+def test_hidden_copies_are_left_out_and_counted(tmp_path):
+    for name in ("altar/1.jpg", "altar/.ipynb_checkpoints/1-checkpoint.jpg", "altar/._1.jpg"):
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "source" / name).write_bytes(photo(0))
+    report = collect(tmp_path / "source", tmp_path / "clean")
+    assert os.listdir(tmp_path / "clean" / "altar") == ["1.jpg"]
+    assert reasons(report) == {"1-checkpoint.jpg": "hidden", "._1.jpg": "hidden"}
+
+
 def test_keras_reads_what_load_image_reads(tmp_path):
     turned = Image.Exif()
     turned[0x0112] = 6

@@ -6,6 +6,7 @@ import subprocess
 import time
 from dataclasses import asdict, replace
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from processes import COMMAND
@@ -14,13 +15,14 @@ from deepdream_nb.ascent import CURES, cure
 from deepdream_nb.filter_losses import dream_distances, patch_discriminator, watcher_for
 from deepdream_nb.filter_training import FilterSettings, teacher_dreams, train_filter, training_photos
 from deepdream_nb.filters import Filter, FilterError, FilterRecipe, Mixture, filter_names, load_filter
-from deepdream_nb.films import ZoomSettings
-from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.films import ZoomSettings, dream_film
+from deepdream_nb.images import load_image, sample, save_image, to_picture
 from deepdream_nb.networks import load_network, tensorflow
 from deepdream_nb.recipes import Recipe, replay
 from deepdream_nb.records import RecipeError, read_record, recipe_text
 from deepdream_nb.report_cards import ReportCard
-from deepdream_nb.workshop.film_files import save_film
+from deepdream_nb.workshop.film_files import is_film, open_film, save_film
+from deepdream_nb.workshop.files import LeftOut
 
 SHORT = Recipe("squeezenet", 'layer("fire3")', octaves=2, steps=2)
 SMALL = ("--steps", "40", "--batch", "2", "--side", "64", "--size", "96")
@@ -78,6 +80,47 @@ def test_film_frame_by_frame(deepdream, tmp_path):
     done = deepdream("fast", "pan.mp4", "--filter", f"{filter_names()[0]}=0.5,swirls=0.5")
     assert done.returncode == 0, done.stderr
     assert iio.imread(tmp_path / f"pan.{filter_names()[0]}+swirls.mp4").shape == (6, 64, 80, 3)
+
+
+def unchanged(image, strength): return image
+
+
+def about(path):
+    "How many frames a film has, its first one's size, and its time and sound."
+    with open_film(path) as (frames, count, known): return count, np.shape(next(iter(frames)))[:2], known
+
+
+STILLS = [np.full((24, 32, 3), shade, "float32") for shade in (0.1, 0.5, 0.9)]
+
+
+@pytest.mark.parametrize("ending", [".gif", ".webp", ".png"])
+def test_a_picture_that_moves_is_a_film_and_keeps_its_times(tmp_path, ending):
+    source, times = tmp_path / f"a{ending}", [100, 500, 110]
+    first, *more = map(to_picture, STILLS)
+    first.save(source, save_all=True, append_images=more, duration=times)
+    assert is_film(source) and not is_film(save_image(STILLS[0], tmp_path / "still.png"))
+    for target in (".gif", ".webp"):
+        made = dream_film(unchanged, source, tmp_path / f"b{target}", progress=False)
+        assert about(made) == (3, (24, 32), dict(durations=times))
+    made = dream_film(unchanged, source, tmp_path / "b.mp4", progress=False)
+    count, _, known = about(made)
+    assert count / known["fps"] == pytest.approx(0.71, abs=0.02) and "sound" not in known
+
+
+def ffmpeg(*arguments):
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *map(str, arguments)], check=True)
+
+
+def test_a_film_keeps_its_rate_its_sound_and_its_shape(tmp_path):
+    save_film(STILLS * 4, tmp_path / "fast.mp4", 240)
+    made = dream_film(unchanged, tmp_path / "fast.mp4", tmp_path / "fast2.mp4", progress=False)
+    assert about(made) == (12, (24, 32), dict(fps=240.0))
+    ffmpeg("-i", save_film(STILLS * 4, tmp_path / "a.mp4", 10), "-f", "lavfi", "-i", "sine=duration=1.2",
+           "-vf", "setsar=2/1", "-shortest", tmp_path / "wide.mp4")
+    made = dream_film(unchanged, tmp_path / "wide.mp4", tmp_path / "wide2.mp4", progress=False)
+    assert about(made) == (12, (24, 64), dict(fps=10.0, sound=made))
+    with pytest.warns(LeftOut, match="the sound of wide.mp4, since .gif holds none"):
+        dream_film(unchanged, tmp_path / "wide.mp4", tmp_path / "wide.gif", progress=False)
 
 
 def test_settings_of_a_film_are_checked():
@@ -168,7 +211,7 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(album):
     wrong = run(album, *again)
     said = "the log in other.steps cannot be read; remove the folder to start anew"
     assert wrong.returncode == 2 and said in wrong.stderr
-    log = {"settings": {**asdict(FilterSettings(steps=2)), "batch": 5}, "history": []}
+    log = {"settings": {**asdict(FilterSettings(steps=2)), "batch": 5}, "history": [{"done": 1}]}
     (album / "other.steps" / "log.json").write_text(json.dumps(log))
     wrong = run(album, *again)
     assert wrong.returncode == 2 and "other.steps is of a training with other" in wrong.stderr

@@ -13,6 +13,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from fuzzing import READERS, try_many
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
@@ -28,6 +29,7 @@ from deepdream_nb.recipes import Checkpoint, Recipe, load_recipe, network_for, r
 from deepdream_nb.records import (Record, parse_json, read_record, recipe_from, recipe_text, record_from,
                                   record_text)
 from deepdream_nb.style import StyleRecipe, content, style
+from deepdream_nb.workshop.archives import Refused, archive_files, read_found
 from deepdream_nb.workshop.files import DeepDreamError
 
 photo = load_image(sample("cat"), max_side=48)
@@ -542,3 +544,25 @@ def test_damaged_checkpoints_and_filters_are_one_sentence(tmp_path):
         np.savez(tmp_path / "card", card=json.dumps(wrong))
         (tmp_path / "card.npz").rename(tmp_path / "card.filter")
         assert read(load_filter, tmp_path / "card.filter") is None
+
+
+FEW = {"picture": 60, "recipe": 40, "archive": 40, "state": 40, "filter": 12, "gan": 12, "film": 6,
+       "network": 6}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_few_mutations_of_sound_files(reader, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # which is left, and comes back
+    assert not try_many(reader, 0, FEW[reader]), capsys.readouterr().out
+
+
+def test_a_member_without_a_name_and_one_of_damaged_lzma_are_damaged(tmp_path):
+    (tmp_path / "a.zip").write_bytes(zipped("name", b"picture").replace(b"name", b"\0ame"))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive: archive.writestr("a.jpg", bytes(999))
+    data = bytearray(packed.getvalue())
+    data[45:50] = b"\xff" * 5  # within the member's packed bytes
+    (tmp_path / "b.zip").write_bytes(data)
+    for name in ("a.zip", "b.zip"):
+        with pytest.raises(Refused, match="damaged archive"):
+            for found in archive_files(tmp_path / name): read_found(*found)

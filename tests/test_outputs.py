@@ -1,6 +1,7 @@
 """What a command may write and remove: found out before its work begins, whatever a file is called."""
 import io
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,15 +14,19 @@ from conftest import full_disk
 from processes import COMMAND, SHORT
 
 from deepdream_nb.apps.cli import main
-from deepdream_nb.apps.folder_runs import _pair_names
-from deepdream_nb.datasets import Photos, part_of, part_pictures
+from deepdream_nb.apps.folder_runs import _pair_names, dream_folder
+from deepdream_nb.datasets import Photos, part_of, part_pictures, read_manifest
 from deepdream_nb.filter_training import training_photos
 from deepdream_nb.gan import small_pictures
 from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.networks import tensorflow
 from deepdream_nb.records import recipe_text
 from deepdream_nb.retraining import _digest
 from deepdream_nb.workshop.files import DeepDreamError, LeftOut, new_folder
 from deepdream_nb.workshop.trainings import TrainingFolder
+
+
+ODD = os.fsdecode(b"caf\xe9 $(touch x)")  # bytes that are no UTF-8, and what a shell would run
 
 
 def contents(folder):
@@ -39,7 +44,8 @@ QUICK = ("--network", "squeezenet", "--steps", 1, "--octaves", 1, "--min-side", 
 MAKES = {  # commands that write a picture or a film, without their output
     "dream": ("dream", "cat.jpg", *QUICK), "style": ("style", "cat.jpg", "cup.png", "--steps", 1),
     "fast": ("fast", "cat.jpg"), "gan": ("gan", "--size", 64), "sheet": ("recipe", "cat.jpg", "--sheet"),
-    "filters": ("fast", "cat.jpg", "--sheet"), "visualize": ("visualize", "squeezenet", "fire3", "--steps", 1),
+    "filters": ("fast", "cat.jpg", "--sheet"),
+    "visualize": ("visualize", "squeezenet", "fire3", "--steps", 1),
     "replay": ("replay", "made.png", "--input", "cat.jpg"), "zoom": ("zoom", "cat.jpg", *QUICK),
 }
 
@@ -104,7 +110,8 @@ def test_a_folder_that_may_not_be_written_to(tmp_path):
     code = ("import os\nfrom deepdream_nb.workshop.files import FileError, check_output\n"
             "if os.geteuid() == 0: os.setuid(65534)\n"
             "try: check_output('a.png')\nexcept FileError as error: print(error)")
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "closed", capture_output=True, text=True)
+    run = dict(cwd=tmp_path / "closed", capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], **run)
     assert done.stdout == "cannot write a.png: Permission denied\n", done.stderr
 
 
@@ -190,6 +197,21 @@ def test_frames_of_anybody_are_no_part_of_a_film(deepdream, folder):
 
 # Folders of photos -------------------------------------------------------------------------------
 
+def test_force_on_a_folder_makes_dreams_anew_and_nothing_else(deepdream, folder):
+    (folder / "dreams" / "a").mkdir(parents=True)
+    own = folder / "dreams" / "a" / "a.png"
+    own.write_bytes((folder / "cup.png").read_bytes())
+    for made in (1, 1):  # the second time, over the dream of the first
+        done = deepdream("fast", "photos", "--out", "dreams", "--force")
+        assert f"dreams: {made} dreams" in done.stdout and "1 were there already" in done.stdout
+    assert own.read_bytes() == (folder / "cup.png").read_bytes()
+
+
+def test_a_folder_in_the_way_of_a_name_of_our_own_gets_another(deepdream, folder):
+    (folder / "cat.swirls.png").mkdir()
+    assert "cat.swirls.2.png  120x80" in deepdream("fast", "cat.jpg").stdout
+
+
 def test_every_photo_has_a_dream_of_its_own():
     names = ["a.jpg", "a.png", "a.jpg.png", "a.jpg.png.png", "b.JPG", "b.jpg", "c.webp", "d/a.jpg", "D/a.jpg"]
     found = _pair_names([Path("photos", name) for name in names], Path("photos"))
@@ -202,7 +224,8 @@ def test_a_damaged_photo_is_left_out_of_a_training(folder):
     (folder / "photos" / "a" / "notes.txt").write_text("cats")
     with pytest.warns(LeftOut, match="a/torn.jpg is damaged") as told:
         assert len(training_photos(folder / "photos", None, 9)) == 2
-    assert any("1 file that is no picture by the ending, in photos: 1 .txt" in str(one.message) for one in told)
+    passed_over = "1 file that is no picture by the ending, in photos: 1 .txt"
+    assert passed_over in [str(one.message) for one in told]
     with pytest.warns(LeftOut, match="a/torn.jpg is damaged"):
         assert small_pictures(folder / "photos", 32).shape == (2, 32, 32, 3)
 
@@ -218,10 +241,34 @@ def test_what_does_not_fit_is_passed_over_with_a_word(deepdream, folder):
     assert "left out: 1 file that is no picture by the ending, in photos: 1 .txt\n" in done.stderr
 
 
+def test_a_photo_that_is_another_one_by_now_is_dreamt_on_anew(folder, squeezenet):
+    photos, target = folder / "photos", folder / "pairs"
+    how = dict(size=48, batch=1, network=squeezenet, progress=False)
+    (photos / "a" / "a.jpg").rename(photos / "a" / f"{ODD}.jpg")
+    assert dream_folder(photos, target, SHORT, **how).made == 2
+    before = contents(target)
+    save_image(load_image(sample("coffee"), max_side=64), photos / "b" / "b.png")
+    run = dream_folder(photos, target, SHORT, **how)
+    assert (run.made, run.there) == (1, 1)
+    changed = [name for name, data in contents(target).items() if data != before[name]]
+    assert sorted(changed) == ["dream/b/b.png", "input/b/b.png", "manifest.jsonl"]
+    assert dream_folder(photos, target, SHORT, **how).made == 0
+    assert read_manifest(target)["b/b.png"]["status"] == "done"
+
+
+def test_a_sheet_of_ones_own_network_can_be_made_again_by_its_line(deepdream, folder):
+    keras = tensorflow().keras
+    image = keras.Input((None, None, 3))
+    (folder / "my nets").mkdir()
+    maps = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="maps")(image)
+    keras.Model(image, maps).save(folder / "my nets" / "own.keras")
+    done = deepdream("visualize", "my nets/own.keras", "maps", "--channel", 1, "--side", 32, "--steps", 1)
+    assert done.returncode == 0, done.stderr
+    line = shlex.split(done.stdout.split("Make it again:  ")[1])
+    assert "the same in every pixel" in deepdream(*line[line.index("replay"):]).stdout
+
+
 # Names -------------------------------------------------------------------------------------------
-
-ODD = os.fsdecode(b"caf\xe9 $(touch x)")  # bytes that are no UTF-8, and what a shell would run
-
 
 def test_names_in_any_encoding_and_what_is_printed_can_be_pasted(folder):
     (folder / ODD).mkdir()
@@ -251,7 +298,7 @@ def test_any_name_is_printed_as_its_bytes(folder, monkeypatch, encoding):
     sys.stderr.flush()
     said, complained = (stream.buffer.getvalue() for stream in (sys.stdout, sys.stderr))
     for name in names:
-        parts = [letter.encode(encoding, "any name") for letter in name]  # as bytes where it is no letter there
+        parts = [letter.encode(encoding, "any name") for letter in name]  # bytes where it is no letter
         assert b"".join(parts).removesuffix(b".jpg") in said, said
     assert complained.count(b"\n") == 1 and complained.startswith(b"deepdream: there is no file"), complained
 

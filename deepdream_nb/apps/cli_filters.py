@@ -6,7 +6,6 @@
 __all__ = ['fast_command', 'train_filter_command']
 
 # %% ../../nbs/apps/cli_filters.ipynb #b0f9a7ac
-import sys
 from dataclasses import replace
 from typing import Annotated, Optional
 
@@ -145,7 +144,8 @@ def train_filter_command(
 ):
     "Train a dream filter on your photos; stopped, it goes on where it was."
     timer, path = Timer(), Output(out, "", force, check=str, sources=[start]).first
-    kept, sheet = path.with_suffix(".steps"), Output(path.with_suffix(".progress.jpg"), "", force)
+    Output(path.with_suffix(".progress.jpg"), "", force)  # the second file that it writes
+    kept = path.with_suffix(".steps")
     network = network_for(chosen := dream_recipe(recipe), weights, dtype)
     with interruptible(f"the same command goes on from {quoted(kept)}", kept):
         made = train_filter(chosen, photos, path, start, limit, network=network, anew=force, **settings)

@@ -205,7 +205,8 @@ class Output:
         if any(_same_file(self.first, one) for one in sources):
             raise FileError(f"{self.first} is what this command reads; name another file with --out")
         there = grows and os.path.isdir(self.first)
-        check_output(self.first/"picture.png" if there else self.first)
+        free = next((one for one in self.names() if not os.path.lexists(one)), self.first)
+        check_output(self.first/"picture.png" if there else free)
         if out and not (force or there) and os.path.lexists(self.first):
             raise FileError(f"{self.first} is there already; --force overwrites it")
 

@@ -8,7 +8,6 @@ __all__ = ['dataset', 'retrain_command', 'gan_command', 'train_gan_command', 'pa
 # %% ../../nbs/apps/cli_learning.ipynb #0271fde2
 import json
 import signal
-import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Optional
 

@@ -51,4 +51,4 @@ def visualize_command(
     timer.done(f"load {loaded.name}")
     made = follow(recipe, maker=loaded)
     timer.done(f"draw {len(recipe.wishes)}")
-    say_made(made, output.save(made), timer, weights=weights)
+    say_made(made, output.save(made), timer, weights=weights or where_it_lies(network))

@@ -166,10 +166,11 @@ class _Target:
         for folder in (path, *path.glob("*/**/")): remove_leftovers(folder)
         self.log, self.known = Log(path/"manifest.jsonl"), read_manifest(path)
 
-    def status(self, photo): return self.known.get(self.names[photo], {}).get("status")
-
+    def status(self, photo):
+        "Is a photo done or bad; None if it is new, or another one by now."
+        known = self.known.get(self.names[photo], {})
+        return known.get("status") if known.get("file", file_hash(photo)) == file_hash(photo) else None
     def count(self, status, photos): return sum(self.status(photo) == status for photo in photos)
-
     def note(self, photo, /, **entry):
         "Add a line about a photo to the manifest."
         name, now = self.names[photo], datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -188,7 +189,8 @@ def _keep(goal, inputs, results, seconds):
             save_image(load_image(pixels), pair[0])
             save_dream(Dream(load_image(dreamt), record), pair[1])
             taken = round(seconds / len(inputs), 3)
-            goal.note(photo, status="done", seed=record.recipe.seed, seconds=taken, photo=record.photo)
+            goal.note(photo, status="done", seed=record.recipe.seed, seconds=taken, photo=record.photo,
+                      file=file_hash(photo))
     return missing
 
 # %% ../../nbs/apps/folder_runs.ipynb #3b6764b3
@@ -226,7 +228,6 @@ class _FolderRun:
     there: int      # dreams that were there already
     bad: int        # photos that could not be dreamt on
     seconds: float  # of the run
-
     def __str__(self):
         parts = [f"{self.target}: {self.made} dreams in {self.seconds:.0f} s"]
         if self.made: parts[0] += f" ({60 * self.made / self.seconds:.0f} a minute)"
@@ -310,6 +311,10 @@ def _check_dreams(names, target, recipe, maker):
     if differ: raise TakenError(f"{target} holds dreams of another recipe ({', '.join(differ)}); "
                                 "--force makes them anew")
 
+def _is_dream(path):
+    try: return bool(read_record(path))
+    except DeepDreamError: return False
+
 def _same_tile(found, wanted):
     "The setting that the machine's memory decides, which makes no other dream."
     return {"tile": found.tile} if hasattr(found, "tile") and hasattr(wanted, "tile") else {}
@@ -335,7 +340,7 @@ def dream_photos(
     with progress_bar(len(names), "photos", progress) as bar:
         for photo, name in names.items():
             bar.update()
-            if (target/name).is_file() and not force: there += 1; continue
+            if (target/name).is_file() and not (force and _is_dream(target/name)): there += 1; continue
             try: dreamt = follow(recipe, photo, maker=maker, progress=False)
             except ImageError as error: bad[name] = str(error)
             else: made += bool(save_dream(dreamt, make_folder((target/name).parent)/Path(name).name))

@@ -7,7 +7,6 @@ __all__ = ['archive_ending', 'DatasetError', 'DownloadError', 'download', 'downl
            'read_found']
 
 # %% ../../nbs/workshop/archives.ipynb #10a00004
-import hashlib
 import json
 import lzma
 import os
@@ -132,16 +131,9 @@ def _fetch(url, part, headers, retries, wait, advance):
             retry.sleep()
 
 # %% ../../nbs/workshop/archives.ipynb #10a00026
-def _sha256(path):
-    "The sha256 of a file's bytes, in hexadecimal digits."
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(2**20): digest.update(piece)
-    return digest.hexdigest()
-
 def _check(part, url, sha256):
     "Throw a file away that is not what it should be; raises `DownloadError`."
-    if not sha256 or (found := _sha256(part)) == sha256: return
+    if not sha256 or (found := file_hash(part)) == sha256: return
     part.unlink()
     said = f"its sha256 is {found[:12]}..., not {sha256[:12]}..."
     raise DownloadError(f"{url} is not what it should be: {said}; it was thrown away")
@@ -159,7 +151,7 @@ def download(
     "Fetch a file, going on where an earlier run stopped; returns its path, or raises `DownloadError`."
     path, sha256 = to_path(path), sha256 and sha256.lower()
     part = path.with_name(path.name + ".part")
-    if path.exists() and sha256 in (None, _sha256(path)): return path
+    if path.exists() and sha256 in (None, file_hash(path)): return path
     try:
         with sole_writer(path):
             _fetch(url, part, headers, retries, wait, advance)
@@ -218,7 +210,8 @@ def download_archives(
 
 # %% ../../nbs/workshop/archives.ipynb #3a75ad96
 _archive_errors = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError, OSError)
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, ValueError,
+    LookupError, OSError)
 
 def _tar_members(file):
     "Yield (name, size, a function that opens it or None) for the members of an open tar file."

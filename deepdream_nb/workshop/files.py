@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['DeepDreamError', 'quoted', 'harmless', 'FileError', 'TakenError', 'LeftOut', 'leave_out', 'closest', 'pip_line',
            'extra', 'to_path', 'make_folder', 'dreams_folder', 'write_atomically', 'check_output', 'write_new',
-           'remove_leftovers', 'read_log', 'Log', 'sole_writer', 'new_folder', 'progress_bar', 'below_a_cell',
-           'listening', 'Forecast']
+           'remove_leftovers', 'file_hash', 'read_log', 'Log', 'sole_writer', 'new_folder', 'progress_bar',
+           'below_a_cell', 'listening', 'Forecast']
 
 # %% ../../nbs/workshop/files.ipynb #f00004
 import builtins
 import difflib
 import glob
+import hashlib
 import itertools
 import json
 import os
@@ -23,6 +24,7 @@ import sys
 import time
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires
 from itertools import accumulate
 from pathlib import Path
@@ -195,6 +197,19 @@ def remove_leftovers(folder, name="*"):
     for part in to_path(folder).glob(f".{name}.{'[0-9a-f]' * 8}"):
         if part.is_dir() and not part.is_symlink(): shutil.rmtree(part, ignore_errors=True)
         else: _remove(part)
+
+# %% ../../nbs/workshop/files.ipynb #f00044
+@cache
+def _hash_of(path, size, written):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(2**20): digest.update(piece)
+    return digest.hexdigest()
+
+def file_hash(path):
+    "The sha256 of a file's bytes, in hexadecimal digits; read again only where the file was written to."
+    known = to_path(path).stat()
+    return _hash_of(to_path(path), known.st_size, known.st_mtime_ns)
 
 # %% ../../nbs/workshop/files.ipynb #f00031
 def read_log(path, *needed):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['some_endings', 'is_heic', 'HeicError', 'open_picture', 'has_more', 'to_srgb', 'exif_of', 'opacity', 'in_srgb',
-           'deep_grey', 'picture_endings', 'pictures_in']
+           'white_is_zero', 'deep_grey', 'picture_endings', 'pictures_in']
 
 # %% ../../nbs/workshop/picture_files.ipynb #9f000004
 import io
@@ -93,13 +93,16 @@ def in_srgb(picture):
     return colours.convert("RGB")
 
 # %% ../../nbs/workshop/picture_files.ipynb #9f000022
-_photometric, _white_is_zero = 262, 0  # of TIFF
+def white_is_zero(picture):
+    "Are the numbers of a Pillow picture from TIFF the other way round?"
+    return getattr(picture, "tag_v2", {}).get(262) == 0
 
+# %% ../../nbs/workshop/picture_files.ipynb #9f000030
 def deep_grey(picture):
     "RGB floats (H, W, 3) in [0, 1] of a Pillow picture of 16 or 32 bits a pixel, which `convert` would clip."
     grey = np.asarray(picture).astype("float32")
     if picture.mode.startswith("I"): grey = grey / (65535 if grey.max() <= 65535 else 2**31 - 1)
-    if getattr(picture, "tag_v2", {}).get(_photometric) == _white_is_zero: grey = 1 - grey
+    if picture.info.get("white_is_zero"): grey = 1 - grey
     if not picture.info.get("icc_profile"): return np.repeat(grey[..., None], 3, axis=-1)
     ramp = Image.fromarray(np.arange(256, dtype="uint8")[None])
     ramp.info["icc_profile"] = picture.info["icc_profile"]
