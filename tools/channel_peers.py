@@ -1,8 +1,8 @@
 """How long do we, xplique and Lucent take for the picture of a channel, and how much of it is worth anything?
 
 `python tools/channel_peers.py`, on a machine with nothing else to do; `pip install 'deepdream_nb[bench]'`
-brings the other two. Each draws the same channel of SqueezeNet, with the same weights, as it usually does, in a
-process of its own. Our network then says of each picture what is left of the channel's mean after the
+brings the other two. Each draws the same channel of SqueezeNet, with the same weights, as it usually does, in
+a process of its own. Our network then says of each picture what is left of the channel's mean after the
 disturbance that leaves the least. Compilation is left out.
 """
 import importlib.util
