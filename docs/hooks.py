@@ -15,6 +15,7 @@ def on_config(config):
     for part in PARTS:
         found = sorted(pages.glob(f"{part}/*.md"), key=lambda page: (page.name.count("."), page.name))
         config.nav.append({part.capitalize(): [page.relative_to(pages).as_posix() for page in found]})
+    config.nav += ["docs/glossary.md", "docs/bibliography.md"]
     return config
 
 

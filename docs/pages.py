@@ -29,6 +29,7 @@ FLOORS = ("*", "workshop/*", "apps/*")  # in this order a module finds its noteb
 
 def page_of(notebook):
     "The page of a notebook: nbs/04_ascent.ipynb -> lessons/04_ascent.md, nbs/apps/cli.ipynb -> apps/cli.md."
+    if notebook.suffix != ".ipynb": return notebook
     place = notebook.relative_to(NOTEBOOKS)
     return (place if place.parent.name or place.stem == "index" else "lessons" / place).with_suffix(".md")
 
@@ -106,7 +107,7 @@ def linked(text, notebook, places):
 
     def to_page(found):
         target = Path(os.path.normpath(notebook.parent / found[1]))
-        return f"]({os.path.relpath(page_of(target) if target.suffix == '.ipynb' else target, here)}"
+        return f"]({os.path.relpath(page_of(target), here)}"
 
     def to_reference(found):
         return f"[{found[0]}]({os.path.relpath(places[found[1]], here)})" if found[1] in places else found[0]
@@ -201,6 +202,7 @@ if __name__ == "__main__":
     places = described()
     for floor in (*FLOORS, "solutions/*"):
         for notebook in sorted(NOTEBOOKS.glob(f"{floor}.ipynb")): write_notebook(notebook, places)
+    for page in Path("docs").glob("*.md"): write(page, linked(page.read_text(encoding="utf-8"), page, places))
     write_reference()
     shutil.copytree("data", PAGES / "data", ignore=shutil.ignore_patterns("*.filter", "*.md"))
     for own in ("site.css", "logo.svg"): shutil.copy(Path("docs", own), PAGES)

@@ -12,7 +12,8 @@ from pathlib import Path
 from deepdream_nb.workshop.files import DeepDreamError, FileError, make_folder, write_atomically
 
 HERE = Path(__file__).parents[1]
-PARTS = ("nbs/*.ipynb", "nbs/*/*.ipynb", "data/front/*", "data/lessons/*", "data/panels/*")
+PARTS = ("nbs/*.ipynb", "nbs/*/*.ipynb", "data/diagrams/*", "data/front/*", "data/lessons/*", "data/panels/*",
+         "docs/*.md")
 
 
 def known_copies(folder):
