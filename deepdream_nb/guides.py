@@ -219,17 +219,6 @@ def guide(
         objective.append((1 if weight is None else weight) * (masked(found, mask) if mask else found))
     return sum(objective)
 
-# %% ../nbs/12a_masks_and_losses.ipynb #12c00003
-import json
-from dataclasses import dataclass
-
-import numpy as np
-
-from .images import *
-from .networks import *
-from .objectives import *
-from .style import *
-
 # %% ../nbs/12a_masks_and_losses.ipynb #a59b838b
 @dataclass(frozen=True, repr=False, eq=False)
 class _MaskedTerm(Comparison):
