@@ -235,7 +235,7 @@ def zoom(
     photo: Annotated[str, typer.Argument(help="The picture to fall into.")],
     film, choice,
     out: Annotated[Optional[str], typer.Option(
-        help="Where to save: .mp4, .gif or .webp; if not given, here, as cat.fur.mp4 or cat.zoom.mp4.")] = None,
+        help="Where to save: .mp4, .gif or .webp; if not given, here, as cat.fur.mp4.")] = None,
     max_side: Annotated[int, typer.Option(help="Shrink larger photos to this many pixels; 0: never.")] = 512,
     force: FORCE = False, **settings,
 ):
