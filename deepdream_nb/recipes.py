@@ -193,10 +193,9 @@ def _warm_start(start, image, recipe):
     "The picture that a dream begins with in place of its photo; raises `RecipeError` if it does not fit."
     if recipe.octaves != 1:
         raise RecipeError(f"a dream that begins with another picture has one octave, not {recipe.octaves}")
-    if np.shape(start) != image.shape:
-        raise RecipeError(
-            f"the picture to begin with has the shape {np.shape(start)}, and the photo {image.shape}")
-    return start
+    if np.shape(start) == image.shape: return start
+    shapes = f"has the shape {np.shape(start)}, and the photo {image.shape}"
+    raise RecipeError(f"the picture to begin with {shapes}")
 
 # %% ../nbs/07_recipes.ipynb #07a00013
 def _after_step(state, callback):

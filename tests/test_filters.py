@@ -237,7 +237,8 @@ def test_small_photos_are_left_out_and_dreams_are_kept(album, tmp_path):
     assert dreams.shape == photos.shape and 2 < np.abs(dreams.astype(int) - photos).mean() < 60
     @cure("turned")  # one of a reader's own acts on what a filter learns
     def turned(gradient, value): return -gradient
-    try: others = teacher_dreams(replace(recipe, cures=("turned",)), network, photos, tmp_path / "t", progress=False)
+    own = replace(recipe, cures=("turned",))
+    try: others = teacher_dreams(own, network, photos, tmp_path / "own", progress=False)
     finally: CURES.pop("turned")
     change, other = [(images - photos.astype(float)).ravel() for images in (dreams, others)]
     assert np.corrcoef(change, other)[0, 1] < -0.3

@@ -210,8 +210,7 @@ def dream_command(
     (image, alpha), pictures = load_with_alpha(photo), guide_pictures(guides.guide, guides.guide_mask)
     found = _unfinished(output) if resume else None
     if resume and not found: print("there is no unfinished dream; a new one begins", file=sys.stderr)
-    if found and not choice.recipe:
-        choice = replace(choice, recipe=read_checkpoint(_part(found))[0].recipe)
+    if found and not choice.recipe: choice = replace(choice, recipe=read_checkpoint(_part(found))[0].recipe)
     if warm_start: choice, settings = _warm_start(warm_start, image, choice, settings, pictures)
     choice, settings = _with_guides(guides, choice, settings)
     recipe, network = choice.load(settings)
@@ -268,7 +267,7 @@ def zoom(
     photo: Annotated[str, typer.Argument(help="The picture to fall into.")],
     film, choice,
     out: Annotated[Optional[str], typer.Option(
-        help="Where to save: .mp4, .gif or .webp; if not given, here, as cat.fur.mp4 or cat.zoom.mp4.")] = None,
+        help="Where to save: .mp4, .gif or .webp; else here, as cat.fur.mp4.")] = None,
     max_side: Annotated[int, typer.Option(help="Shrink larger photos to this many pixels; 0: never.")] = 512,
     force: FORCE = False, **settings,
 ):

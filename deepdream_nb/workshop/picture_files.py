@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['some_endings', 'is_heic', 'HeicError', 'open_picture', 'has_more', 'to_srgb', 'exif_of', 'opacity', 'in_srgb',
-           'white_is_zero', 'deep_grey', 'picture_endings', 'pictures_in']
+           'white_is_zero', 'deep_grey', 'picture_endings', 'pictures_in', 'spectrum']
 
 # %% ../../nbs/workshop/picture_files.ipynb #9f000004
 import io
@@ -137,3 +137,13 @@ def pictures_in(folder, pattern="**/*"):
     what = what or f"{kinds.total()} files that are no pictures"
     if kinds: leave_out(f"{what} by the ending, in {folder.resolve().name}: {listed}")
     return chosen
+
+# %% ../../nbs/workshop/picture_files.ipynb #c0100021
+def spectrum(image):
+    "The mean strength of an image's waves with 1, 2, 3, ... periods across its middle square."
+    side = min(image.shape[:2])
+    plane = image[:side, :side].mean(axis=-1)
+    window = np.hanning(side) * np.hanning(side)[:, None]  # so that the edges are no wave
+    waves = np.abs(np.fft.fft2((plane - plane.mean()) * window)).ravel()
+    periods = np.round(np.hypot(*np.meshgrid(*[np.fft.fftfreq(side) * side] * 2))).astype(int).ravel()
+    return (np.bincount(periods, waves) / np.bincount(periods))[1:side // 2]
