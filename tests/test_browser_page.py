@@ -15,7 +15,7 @@ from deepdream_nb.apps.browser import PageError, write_page
 from deepdream_nb.apps.cli_page import page_command
 from deepdream_nb.apps.gradient_graph import gradient_graph
 from deepdream_nb.ascent import palette_matrix
-from deepdream_nb.filters import Filter, FilterRecipe, load_filter, octave_network
+from deepdream_nb.filters import Filter, FilterRecipe, dream_network, load_filter
 from deepdream_nb.images import load_image, resize, sample, save_image
 from deepdream_nb.networks import load_network, main_layers, tensorflow
 from deepdream_nb.objectives import measure
@@ -98,9 +98,9 @@ def folder(tmp_path_factory):
     import keras
     folder = tmp_path_factory.mktemp("page")
     keras.utils.set_random_seed(0)
-    card = dict(load_filter("swirls").card, gains=[0.1, 0.1], name="tiny", channels=[8, 8, 8],
-                blocks=[0, 1, 0])
-    tiny = Filter(card, octave_network((8, 8, 8), (0, 1, 0))).save(folder / "tiny.filter")
+    shape = dict(channels=[8, 8, 8, 8], blocks=[0, 1, 0, 0])
+    card = dict(load_filter("heads").card, name="tiny", **shape)
+    tiny = Filter(card, dream_network(**shape)).save(folder / "tiny.filter")
     try: page_command(out=str(folder / "page"), filter=[str(tiny)])
     except PageError as error: pytest.skip(f"tests of the page need its runtime: {error}")
     return folder

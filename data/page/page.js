@@ -314,7 +314,7 @@ async function filterRecord(weights, strength, most) {
   const number = value => Number.isInteger(value) ? `${value}.0` : `${value}`; // as Python writes it
   const mixed = `[${names.map(([name, weight]) => `["${print(name)}", ${number(weight)}]`).join(", ")}]`;
   const single = names.length === 1;
-  return {deepdream: 1, kind: "filter", recipe: {filter: single ? names[0][0] : names.map(([name, weight]) => `${name}=${weight}`).join(","), strength, max_side: most},
+  return {deepdream: 1, kind: "filter", recipe: {filter: single ? names[0][0] : names.map(([name, weight]) => `${name}=${weight}`).join(","), strength, max_side: most, passes: 1},
           fingerprint: single ? print(names[0][0]) : await textHash(new TextEncoder().encode(mixed))};
 }
 

@@ -119,7 +119,7 @@ async function filtered(name, image, live) {
   const filter = manifest.filters[name], fits = filter.graphs.filter(graph => graph.live === live);
   const shape = image.height / image.width;
   const graph = fits.sort((a, b) => Math.abs(Math.log(a.height / a.width / shape)) - Math.abs(Math.log(b.height / b.width / shape)))[0];
-  const made = await session(`the filter ${name}, ${graph.width}x${graph.height}`, graph, [filter.weights]);
+  const made = await session(`the filter ${name}, ${graph.width}x${graph.height}`, graph, filter.weights);
   const {ort} = runtime, {height, width} = graph, area = height * width, small = resize(image, height, width);
   const photo = new Float32Array(3 * area);
   for (let c = 0; c < 3; c++) for (let i = 0; i < area; i++) photo[3 * i + c] = clip(small.data[c * area + i]);

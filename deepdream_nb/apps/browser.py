@@ -114,7 +114,12 @@ class _Numbers:
     def write(self, folder):
         planes = np.frombuffer(b"".join(self.parts), "uint8").reshape(-1, self.dtype.itemsize).T.tobytes()
         entry = _write(folder, f"models/{self.name}.gz", gzip.compress(planes, 9, mtime=0))
-        return {**entry, "path": self.name, "planes": self.dtype.itemsize}
+        self.entry = {**entry, "path": self.name, "planes": self.dtype.itemsize}
+        return self.entry
+
+    def holds(self, array):
+        "Is an array one of this file's, number by number?"
+        return array.dtype == self.dtype and array.tobytes() in self.places
 
 # %% ../../nbs/apps/browser.ipynb #6b00000d
 def _offered(network):
@@ -128,7 +133,7 @@ def _recipes(network):
 
 # %% ../../nbs/apps/browser.ipynb #6b00000e
 def _write_network(folder, network, bar):
-    "A graph for each layer, and the weights between them; returns the layers, from the first to the deepest."
+    "A graph for each layer, and the weights between them; returns the layers, first to deepest, and the files."
     names, found, files = _offered(network), [], {}
     places = [layer.name for layer in network.model.layers]
     for cut in names:
@@ -144,22 +149,50 @@ def _write_network(folder, network, bar):
         bar.update()
     for one in found: one["weights"] = [file.write(folder) for (home, _), file in files.items()
                                         if home == one["name"]]
-    return found
+    return found, [*files.values()]
 
 # %% ../../nbs/apps/browser.ipynb #6b000010
 _SIZES = {True: ((192, 256), (256, 192)), False: ((384, 512), (512, 384))}  # (height, width), live and not
 
-def _shared(model, numbers):
-    "An ONNX model whose large weights lie in a file of half precision, where that is all they have."
+def _shared(model, own, rest, others):
+    """An ONNX model whose large weights lie in files: in the `own` one in half precision where that is all they
+    have, else in one of the `others` that holds them already, or in the `rest`; and the files."""
     from onnx import numpy_helper
-    kept = [*model.graph.initializer]
+    kept, used = [*model.graph.initializer], {}
     del model.graph.initializer[:]
     for tensor in kept:
         array = numpy_helper.to_array(tensor)
-        large = array.dtype == "float32" and array.size >= 256
-        if large and np.array_equal(array.astype("float16"), array): numbers.put(model, tensor.name, array)
-        else: model.graph.initializer.append(tensor)
-    return model
+        if array.dtype != "float32" or array.size < 256:
+            model.graph.initializer.append(tensor)
+            continue
+        half = np.array_equal(array.astype("float16"), array)
+        home = own if half else next((one for one in others if one.holds(array)), rest)
+        home.put(model, tensor.name, array)
+        used[home.name] = home
+    return model, used
+
+
+
+# %% ../../nbs/apps/browser.ipynb #6b0000f1
+def _write_filter(folder, filter, bar, others):
+    "The graphs of a filter and their weights, `others` aside; returns what the page must know of it."
+    import onnx
+    own, rest = _Numbers(f"{filter.name}.filter", "float16"), _Numbers(f"{filter.name}.rest")
+    graphs, used = [], {}
+    for live, sizes in _SIZES.items():
+        for height, width in sizes:
+            with tempfile.TemporaryDirectory() as place:
+                path = export_filter(filter, Path(place)/"one.onnx", (height, width), passes=1)
+                model, found = _shared(onnx.load(path), own, rest, others)
+            used |= found
+            data = gzip.compress(model.SerializeToString(), 9, mtime=0)
+            entry = _write(folder, f"models/{filter.name}-{width}x{height}.onnx.gz", data)
+            graphs.append({**entry, "height": height, "width": width, "live": live})
+            bar.update()
+    weights = [one.entry if one in others else one.write(folder) for one in used.values()]
+    return {"fingerprint": filter.fingerprint, "palette": filter.recipe.palette, "graphs": graphs,
+            "weights": weights}
+
 
 # %% ../../nbs/apps/browser.ipynb #6b000011
 def _write_filter(folder, filter, bar):
@@ -217,16 +250,16 @@ def _write_pictures(folder, network, layers, filters):
 
 # %% ../../nbs/apps/browser.ipynb #6b000015
 def write_page(folder, filters=None, progress=True):
-    """Write the page that dreams into a folder: with these filters (names or files), or all that come with
-    the course; returns its size in bytes. Raises `PageError` where the runtime cannot be fetched."""
+    """Write the page that dreams into a folder, with these filters (names or files), or with `heads` alone,
+    since each weighs two megabytes; returns its size in bytes. Raises `PageError` where the runtime cannot be fetched."""
     with extra("page"): import onnx, tf2onnx  # noqa: F401
     packed = _packed(_runtime_archive())  # first, since it may fail
     folder, network = make_folder(folder), load_network("lite0")
-    made, layers = [*map(load_filter, filter_names() if filters is None else filters)], _offered(network)
+    made, layers = [*map(load_filter, filters or ["heads"])], _offered(network)
     page = {"runtime": _write_runtime(folder, packed)}
     with progress_bar(len(layers) + 4 * len(made), "writing", progress) as bar:
-        layers = _write_network(folder, network, bar)
-        page |= {"filters": {one.name: _write_filter(folder, one, bar) for one in made}}
+        layers, files = _write_network(folder, network, bar)
+        page |= {"filters": {one.name: _write_filter(folder, one, bar, files) for one in made}}
     version = f"{current_versions()['deepdream_nb']} in a page, {_PACKAGE} {_VERSION}"
     page |= {
         "layers": layers, "photos": _write_pictures(folder, network, layers, made), "settings": _settings(),

@@ -16,11 +16,11 @@ from .browser import *
 from .cli_frame import *
 
 # %% ../../nbs/apps/cli_page.ipynb #6c000004
-@command("dreams --filter swirls")
+@command("dreams --filter heads")
 def page_command(
     out: Annotated[str, typer.Argument(help="The folder to write.")] = "dreams-page",
     filter: Annotated[Optional[list[str]], typer.Option(
-        help="A filter's name or file; may be repeated. All that come along if not given.",
+        help="A filter's name or file; may be repeated. If not given: heads.",
         autocompletion=completed(filter_names))] = None,
     force: FORCE = False,
 ):
