@@ -114,7 +114,9 @@ def _on_grid(images):
 
 # %% ../nbs/17_dream_filters.ipynb #e86b36f6
 @cache
-def _grain(): return np.random.default_rng(0).choice([-13 / 256, 13 / 256], (1, 256, 256, 1)).astype("float32")
+def _grain():
+    signs = np.random.default_rng(0).choice([-1, 1], (1, 256, 256, 1))
+    return signs.astype("float32") * 13 / 256
 
 def _grained(images, shift=(0, 0)):
     "Images (N, H, W, 3) with a faint grain, always the same, rolled by (rows, columns)."

@@ -92,8 +92,7 @@ def _write_runtime(folder, packed):
 
 # %% ../../nbs/apps/browser.ipynb #6b00000c
 class _Numbers:
-    """A file of arrays that graphs share, each once: the first bytes of all numbers, then the second ones,
-    and so on, compressed."""
+    "A file of arrays that graphs share, each once: all first bytes, then the second ones, compressed."
     def __init__(self, name, dtype="float32"):
         self.name, self.dtype, self.places, self.parts, self.length = name, np.dtype(dtype), {}, [], 0
 
@@ -117,10 +116,6 @@ class _Numbers:
         self.entry = {**entry, "path": self.name, "planes": self.dtype.itemsize}
         return self.entry
 
-    def holds(self, array):
-        "Is an array one of this file's, number by number?"
-        return array.dtype == self.dtype and array.tobytes() in self.places
-
 # %% ../../nbs/apps/browser.ipynb #6b00000d
 def _offered(network):
     "The names of the layers to dream of, in depth order: where branches join, and those of the recipes."
@@ -133,7 +128,7 @@ def _recipes(network):
 
 # %% ../../nbs/apps/browser.ipynb #6b00000e
 def _write_network(folder, network, bar):
-    "A graph for each layer, and the weights between them; returns the layers, first to deepest, and the files."
+    "A graph for each layer, and the weights between them; returns the layers in order, and the files."
     names, found, files = _offered(network), [], {}
     places = [layer.name for layer in network.model.layers]
     for cut in names:
@@ -155,8 +150,8 @@ def _write_network(folder, network, bar):
 _SIZES = {True: ((192, 256), (256, 192)), False: ((384, 512), (512, 384))}  # (height, width), live and not
 
 def _shared(model, own, rest, others):
-    """An ONNX model whose large weights lie in files: in the `own` one in half precision where that is all they
-    have, else in one of the `others` that holds them already, or in the `rest`; and the files."""
+    """An ONNX model whose large weights lie in files: in the `own` one where half precision is all they have,
+    else in one of the `others` that holds them already, or in the `rest`; and the files."""
     from onnx import numpy_helper
     kept, used = [*model.graph.initializer], {}
     del model.graph.initializer[:]
@@ -166,7 +161,9 @@ def _shared(model, own, rest, others):
             model.graph.initializer.append(tensor)
             continue
         half = np.array_equal(array.astype("float16"), array)
-        home = own if half else next((one for one in others if one.holds(array)), rest)
+        data = array.tobytes()
+        there = [one for one in others if one.dtype == array.dtype and data in one.places]
+        home = own if half else [*there, rest][0]
         home.put(model, tensor.name, array)
         used[home.name] = home
     return model, used
@@ -251,7 +248,8 @@ def _write_pictures(folder, network, layers, filters):
 # %% ../../nbs/apps/browser.ipynb #6b000015
 def write_page(folder, filters=None, progress=True):
     """Write the page that dreams into a folder, with these filters (names or files), or with `heads` alone,
-    since each weighs two megabytes; returns its size in bytes. Raises `PageError` where the runtime cannot be fetched."""
+    since each weighs two megabytes; returns its size in bytes. Raises `PageError` where the runtime cannot be
+    fetched."""
     with extra("page"): import onnx, tf2onnx  # noqa: F401
     packed = _packed(_runtime_archive())  # first, since it may fail
     folder, network = make_folder(folder), load_network("lite0")

@@ -11,6 +11,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from ..workshop.files import *
 from ..filters import *
 from .browser import *
 from .cli_frame import *
