@@ -348,7 +348,7 @@ def test_layers_and_named_recipes(deepdream):
     (["visualize", "squeezenet", "fire2", "--concept", "nobody"], "there is no concept 'nobody'"),
     (["visualize", "squeezenet", "logits"], "logits has no places"),
     (["visualize", "squeezenet", "fire2", "--out", "cat.jpg"], "--force"),
-    (["page", "empty"], "empty is there already; --force overwrites it"),
+    (["page", "empty"], "cannot write empty: it is a folder"),
 ])
 def test_one_line_for_each_error(deepdream, tmp_path, arguments, said):
     (tmp_path / "text.jpg").write_text("no picture at all")

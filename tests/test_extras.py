@@ -139,7 +139,7 @@ SCRIPTS = {
     ("imagehash", "datasets"): "import numpy as np\n"
         "from deepdream_nb.datasets import photo_hash\nphoto_hash(np.zeros((9, 9, 3), 'float32'))",
     ("kagglehub", "datasets"): "from deepdream_nb.datasets import natural_images\nnatural_images('natural')",
-    ("imageio", "films"): "from deepdream_nb.workshop.film_files import save_film\nsave_film([], 'a.gif')",
+    ("imageio", "films"): "from deepdream_nb.workshop.film_files import save_film\nsave_film([], 'a.mp4')",
     ("sklearn", "concepts"): "from deepdream_nb.concepts import find_concepts\nfind_concepts([], 'fire5')",
     ("distributed", "cluster"): "from deepdream_nb.apps.folder_runs import dask_executor\n"
         "with dask_executor(): pass",

@@ -648,7 +648,8 @@ class Asked(Exception):
 @pytest.mark.parametrize("recipe", [
     recipes["default"], replace(recipes["default"], steps=(28, 20, 10), seed=3), Recipe(), recipes["swirls"],
     replace(recipes["fur"], steps=(9, 8), palette=0.5, dtype="bfloat16"),
-    replace(recipes["default"], network="squeezenet", objective='layer("fire3")', pooling="average"),
+    replace(recipes["default"], network="squeezenet", objective='layer("fire3")', pooling="average",
+            guide_colors=0.0),
 ])
 def test_the_command_to_copy_follows_the_recipe(monkeypatch, tmp_path, recipe):
     from deepdream_nb.apps import cli_dreams

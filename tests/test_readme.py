@@ -17,7 +17,7 @@ TEXT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SHORT = {
     "dream": "--max-side 64", "fast": "--max-side 64", "classify": "", "style": "--max-side 64 --steps 1",
     "zoom": "--max-side 64 --frames 2 --steps 1", "dataset": "--size 64 --limit 2",
-    "train-filter": "--steps 2 --batch 2 --limit 4", "panels": "--help",
+    "train-filter": "--steps 2 --batch 2 --limit 4 --size 64 --side 64", "panels": "--help",
 }
 MADE = {"style": ".png", "dream": ".png", "fast": ".png", "zoom": ".mp4", "train-filter": ".filter"}
 

@@ -72,7 +72,8 @@ SECOND_WRITERS = {  # each is told to write to a place at which another one writ
     "pairs": lambda photos, network, path: dream_folder(photos, path, SHORT, size=48, network=network),
     "own.keras": lambda photos, network, path: retrain(network, photos, path, layer="fire4", size=48),
     "own.gan": lambda photos, network, path: train_gan(photos, path, width=8, batch=8),
-    "own.filter": lambda photos, network, path: train_filter(SHORT, photos, path, network=network),
+    "own.filter": lambda photos, network, path: train_filter(SHORT, photos, path, network=network, size=64,
+                                                             side=64),
     "clean": lambda photos, network, path: collect(photos, path, ["a", "b"]),
     "split": lambda photos, network, path: split_photos(photos, path),
     "a.tar": lambda photos, network, path: download("http://127.0.0.1:9/a.tar", path),
@@ -156,7 +157,8 @@ def test_wheel_from_the_sdist_holds_all_that_a_dream_needs(tmp_path):
     modules = {path.relative_to(root).as_posix() for path in (root / "deepdream_nb").rglob("*.py")}
     assert {"deepdream_nb/workshop/files.py", "deepdream_nb/apps/cli.py"} < modules
     data = set()
-    for pattern in ("*.jpg", "*.txt", "*.md", "paintings/*", "recipes/*", "filters/*", "gans/*"):
+    for pattern in ("*.jpg", "*.txt", "*.md", "paintings/*", "recipes/*", "layers/*", "page/*", "filters/*",
+                    "gans/*"):
         data |= {f"deepdream_nb/{path.relative_to(root)}" for path in (root / "data").glob(pattern)}
     needed = "filters/swirls.filter", "gans/dreams.gan", "cat.jpg", "imagenet_classes.txt"
     assert {f"deepdream_nb/data/{name}" for name in needed} < data

@@ -106,10 +106,8 @@ def fast_command(
 
 # %% ../../nbs/apps/cli_filters.ipynb #c16f4365
 _draws = {
-    "fur": "dark roundels with fine hairs",
-    "natural-dreams": "scales in slanting rows",
-    "swirls": "woodcut strokes with dark eyes",
-    "vgg-eyes": "dark eyes in bright rings",
+    "heads": "eyes, fur and snouts of animals",
+    "swirls": "rings around dark eyes, in rows",
 }
 
 def _list_filters():
