@@ -80,7 +80,7 @@ class FilterSettings:
     steps: int = setting(5000, "Steps of the training", 1, 10**6)
     batch: int = setting(4, "Crops a step", 1, 256)
     side: int = setting(160, "Pixels of a crop's side, a multiple of 32", 64, 1024)
-    size: int = setting(224, "Pixels of a side of the squared photos that the teacher dreams on", 96, 1024)
+    size: int = setting(224, "Pixels of a side of the squared photos that the teacher dreams on", 64, 1024)
     rate: float = setting(1e-3, "The highest learning rate", 1e-9, 0.1)
     seed: int = setting(0, "Of weights and crops", 0, 2**31 - 1)
     texture: float = 3.0    # the weights of the losses
