@@ -26,7 +26,7 @@ PARTS = {  # of each notebook the cell whose picture is taken, and which part of
     "15_inception_retraining": ("5d9f1ca5", (184, 26, 356, 198)),
     "16_gan_dreams": ("cd594837", (68, 0, 273, 137)),
     "16b_latent_dreams": ("5731873d", (302, 156, 527, 306)),
-    "17_dream_filters": ("1cdb907f", (218, 18, 428, 172)),
+    "17_dream_filters": ("1cdb907f", (420, 30, 780, 270)),
     "18_films": ("18000009", (404, 320, 796, 570)),
     "21_benchmarks": ("ecb5199c", (34, 28, 390, 234)),
     "apps/cli": ("c959ef71", (404, 30, 796, 318)),
