@@ -65,7 +65,7 @@ def half_written(folder):
         try:
             if path.is_dir() or path.suffix in (".txt", ".jsonl", ".lock"): continue
             if path.suffix == ".json": json.loads(path.read_text())
-            elif path.suffix in (".keras", ".filter", ".gan", ".part"):
+            elif path.suffix in (".keras", ".filter", ".gan", ".npz", ".part"):
                 assert zipfile.ZipFile(path).testzip() is None
             elif path.suffix == ".h5": h5py.File(path).close()
             elif path.suffix == ".mp4": assert iio.improps(path).shape[0]

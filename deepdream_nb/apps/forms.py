@@ -297,7 +297,7 @@ def _dream_options(recipe):
     changes = _changes(recipe, _shipped[name])
     if "network" in changes: changes["objective"] = recipe.objective  # or the command would choose one
     guided = any(getattr(one, "gives_colors", False) for _, one in parse(recipe.objective).weighted)
-    if not guided: changes.pop("guide_colors", None)  # which the command refuses where no guide is
+    if recipe.guide_colors and not guided: changes.pop("guide_colors", None)  # refused without a guide
     return changes if name == "default" else {"recipe": name, **changes}
 
 def command_line(command, *words, recipe=None, besides=()):
