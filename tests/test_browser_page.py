@@ -271,7 +271,7 @@ def test_a_filter_on_a_photo_and_on_the_camera(page, folder):
     page.dispatch_event("#filter-strength", "change")
     page.wait_for_selector("#start:enabled")
     made = download(page, folder / "filtered.png")
-    assert read_record(made).recipe == FilterRecipe("tiny", 0.5, 512)
+    assert read_record(made).recipe == FilterRecipe("tiny", 0.5, 512, 1)
     again = replay(made, wide, str(folder / "tiny.filter"))
     assert again.mean_difference < 0.5, again
     page.check("[name=source][value=camera]")

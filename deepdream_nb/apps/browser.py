@@ -170,7 +170,7 @@ def _shared(model, own, rest, others):
 
 
 
-# %% ../../nbs/apps/browser.ipynb #6b0000f1
+# %% ../../nbs/apps/browser.ipynb #6b000011
 def _write_filter(folder, filter, bar, others):
     "The graphs of a filter and their weights, `others` aside; returns what the page must know of it."
     import onnx
@@ -190,22 +190,6 @@ def _write_filter(folder, filter, bar, others):
     return {"fingerprint": filter.fingerprint, "palette": filter.recipe.palette, "graphs": graphs,
             "weights": weights}
 
-
-# %% ../../nbs/apps/browser.ipynb #6b000011
-def _write_filter(folder, filter, bar):
-    "The graphs of a filter and their weights; returns what the page must know of it."
-    import onnx
-    numbers, graphs = _Numbers(f"{filter.name}.filter", "float16"), []
-    for live, sizes in _SIZES.items():
-        for height, width in sizes:
-            with tempfile.TemporaryDirectory() as place:
-                model = onnx.load(export_filter(filter, Path(place)/"one.onnx", (height, width)))
-            data = gzip.compress(_shared(model, numbers).SerializeToString(), 9, mtime=0)
-            entry = _write(folder, f"models/{filter.name}-{width}x{height}.onnx.gz", data)
-            graphs.append({**entry, "height": height, "width": width, "live": live})
-            bar.update()
-    return {"fingerprint": filter.fingerprint, "palette": filter.recipe.palette, "graphs": graphs,
-            "weights": numbers.write(folder)}
 
 # %% ../../nbs/apps/browser.ipynb #6b000013
 _SETTINGS = ("objective", "octaves", "octave_scale", "steps", "step_size", "jitter", "smoothing", "palette",
