@@ -662,6 +662,13 @@ def test_the_command_to_copy_follows_the_recipe(monkeypatch, tmp_path, recipe):
     assert asked.value.args[0] == recipe, words
 
 
+def test_a_command_to_copy_leaves_out_colours_of_a_guide_that_is_not_there():
+    recipe = replace(recipes["default"], network="squeezenet", objective='layer("fire3")')
+    assert recipe.guide_colors and "--guide-colors" not in command_line("dream", "cat.jpg", recipe=recipe)
+    guided = replace(recipe, objective='contrast("fire3", "guide")', guide_colors=0.5)
+    assert "--guide-colors 0.5" in command_line("dream", "cat.jpg", recipe=guided)
+
+
 def test_a_click_that_comes_first_says_what_it_waits_for():
     "In a process that has no TensorFlow yet."
     code = """
