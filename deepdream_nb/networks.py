@@ -154,7 +154,7 @@ def _layer_of(network, name):
     if name in by_name: return by_name[name]
     if name == "logits": return _scores_of(network)
     near = closest(name, by_name, main=[info.name for info in main_layers(network)])
-    raise NetworkError(f"{network.name} has no layer {name!r:.60}; {networks_with(name)}{near}")
+    raise NetworkError(f"{network.name} has no layer {name!r:.60}; {networks_with(name, network.name)}{near}")
 
 
 # %% ../nbs/02_networks.ipynb #57ac9b2b

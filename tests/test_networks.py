@@ -253,3 +253,16 @@ def test_own_network_dreams_and_replays_without_its_path(tmp_path):
     assert replay(picture, cat, weights=path).identical
     with pytest.raises(NetworkError, match="mine.keras"):
         replay(picture, cat)
+
+
+@pytest.mark.parametrize("name, other", [("lite0", "squeezenet"), ("squeezenet", "lite0")])
+def test_a_layer_of_another_network_is_named_with_it(name, other):
+    network, stranger = load_network(name), load_network(other)
+    for info in main_layers(stranger):
+        if info.name in {one.name for one in network.layers} | {"logits"}: continue
+        said = rf"{name} has no layer .*\b{other}\b.* ha(s|ve) one"
+        with pytest.raises(NetworkError, match=said): network[info.name]
+    for wrong in ("block99", "block16", "block3_add", "fire1", "fire10", "mixed11"):
+        if wrong in {one.name for one in network.layers}: continue
+        with pytest.raises(NetworkError) as error: network[wrong]
+        assert f"{name} has one" not in str(error.value) and f"{name} and" not in str(error.value)

@@ -56,14 +56,14 @@ def find_model(source, weights=None, top=False):
 
 # %% ../../nbs/workshop/own_models.ipynb #0e000034
 _known_layers = {  # how networks that are often dreamt with call their layers
-    "lite0": r"stem|head|block\d+(_(add|expand|depthwise|project))?",
-    "squeezenet": r"conv1|fire\d(_expand[13]|_squeeze)?",
-    "vgg16": r"block[12]_conv[12]|block[345]_conv[123]|block\d_pool",
-    "vgg19": r"block[12]_conv[12]|block[345]_conv[1234]|block\d_pool", "inception_v3": r"mixed\d+"}
+    "lite0": r"stem|head|block(\d|1[0-5])(_(add|expand|depthwise|project))?",
+    "squeezenet": r"conv1|fire[2-9](_expand[13]|_squeeze)?",
+    "vgg16": r"block[12]_conv[12]|block[345]_conv[123]|block[1-5]_pool",
+    "vgg19": r"block[12]_conv[12]|block[345]_conv[1234]|block[1-5]_pool", "inception_v3": r"mixed(\d|10)"}
 
-def networks_with(layer):
-    "The networks that are often dreamt with and have a layer of this name, as a phrase; empty if none has."
-    found = [name for name, names in _known_layers.items() if re.fullmatch(names, str(layer))]
+def networks_with(layer, but=""):
+    "The other networks that are often dreamt with and have a layer of this name, as a phrase; or nothing."
+    found = [name for name, names in _known_layers.items() if name != but and re.fullmatch(names, str(layer))]
     return f"{' and '.join(found)} {'has' if len(found) == 1 else 'have'} one; " if found else ""
 
 
