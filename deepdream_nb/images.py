@@ -30,7 +30,7 @@ def heat(image, values, most=None):
 
 # %% ../nbs/01_images.ipynb #5d666323
 def data_folder():
-    "Where the course's pictures lie: inside an installed package, beside one installed in place."
+    "Where the course's pictures lie: inside an installed package, next to one installed in place."
     package = Path(find_spec("deepdream_nb").origin).parent
     return package/"data" if (package/"data").is_dir() else package.parent/"data"
 
@@ -184,7 +184,7 @@ def load_image(
     background="white",  # what shows through transparent parts: any colour that Pillow can name
     upright=True,        # turn it as its EXIF data say; False where these are known to be wrong
 ):
-    "An image as float32 RGB in [0, 1], shape (H, W, 3), upright; raises `ImageError` for what is no picture."
+    "An image as float32 RGB in [0, 1], shape (H, W, 3), upright; raises `ImageError` if it is not a picture."
     return fit(load_with_alpha(source, background, upright)[0], max_side)
 
 # %% ../nbs/01_images.ipynb #82479717
@@ -332,7 +332,7 @@ def save_image(
 
 # %% ../nbs/01_images.ipynb #527db7d7
 def read_note(source):
-    "The text that `save_image` put into a picture file, or None; raises `ImageError` for what is no picture."
+    "The text that `save_image` put into a picture file, or None; raises `ImageError` if it is not a picture."
     return _decode(source, _note_in)[0]
 
 def _note_in(picture):
