@@ -35,14 +35,11 @@ natural-dreams: $(VENV)/ready ## Make Data set 3, or go on with it: PHOTOS=folde
 	@test -d '$(PHOTOS)' || { echo "There is no folder $(PHOTOS); name the one with the photos: make natural-dreams PHOTOS=natural_images"; exit 1; }
 	@TF_ENABLE_ONEDNN_OPTS=1 $(BIN)/deepdream dataset '$(PHOTOS)' '$(DREAMS)/$(RECIPE)' --recipe '$(RECIPE)' --as-stored --dtype auto $(if $(LIMIT),--limit $(LIMIT))
 
-# A process each: what one notebook registers, such as a kind of recipe, is not seen by the next.
-EACH_NOTEBOOK = find nbs -name '*.ipynb' -not -path '*/.*' | sort | xargs -P 3 -n 1
-
 # Workers with a thread each are faster than such as share all processors; a third one fills their gaps.
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: export OMP_NUM_THREADS = 1
 test: $(VENV)/ready-dev sync ## Check that notebooks and package agree, and run all tests
-	$(EACH_NOTEBOOK) $(BIN)/nbdev_test --n_workers 0 --path
+	$(BIN)/python tools/notebooks.py 3
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile tests
 	@$(BIN)/python tools/skipped.py
 
@@ -91,7 +88,7 @@ COVERAGE = COVERAGE_FILE='$(CURDIR)/_coverage/data' COVERAGE_RCFILE='$(CURDIR)/.
 
 coverage: $(VENV)/ready-dev ## Which lines of the package no notebook and no test runs
 	@rm -rf _coverage && mkdir _coverage
-	$(EACH_NOTEBOOK) env $(COVERAGE) run $(BIN)/nbdev_test --n_workers 0 --path
+	find nbs -name '*.ipynb' -not -path '*/.*' | sort | xargs -P 3 -n 1 env $(COVERAGE) run $(BIN)/nbdev_test --n_workers 0 --path
 	$(COVERAGE) run -m pytest -q -n 3 --dist loadfile tests
 	@$(COVERAGE) combine --quiet && $(COVERAGE) report
 

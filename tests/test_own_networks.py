@@ -263,6 +263,23 @@ def test_what_a_network_is_fed_is_an_option_and_in_the_record(tmp_path, deepdrea
     assert done.returncode == 0 and read_record(tmp_path / "tf.png").recipe.preprocessing == "tf", done.stderr
 
 
+def test_layers_and_retrain_are_told_what_a_network_is_fed(tmp_path, deepdream, album):
+    path = tmp_path / "mine.keras"
+    made(lambda x: L.Conv2D(6, 3, name="seen")(x)).save(path)
+    done = deepdream("layers", path, "--preprocessing", "bytes")
+    assert done.returncode == 0 and "seen" in done.stdout, done.stderr
+    wrong = deepdream("layers", path, "--preprocessing", "half")
+    assert wrong.returncode and "not 'half'" in wrong.stderr
+    weights = {}
+    for fed in ("auto", "bytes"):
+        line = ("--network", path, "--layer", "seen", "--size", 48, "--epochs", 1, "--preprocessing", fed)
+        done = deepdream("retrain", album / "photos", *line, "--out", f"{fed}.keras")
+        assert done.returncode == 0, done.stderr
+        retrained = load_network(str(tmp_path / f"{fed}.keras"))
+        weights[fed] = np.abs(retrained.features(["seen"])(cat[None])["seen"]).mean()
+    assert 100 < weights["bytes"] / weights["auto"] < 600  # 255 times as much went in
+
+
 def test_an_older_record_of_an_own_network_means_0_to_1():
     others = dict(
         deepdream=1, kind="dream", fingerprint="", photo="", photo_size=[0, 0], versions={}, pictures={}

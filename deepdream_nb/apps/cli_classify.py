@@ -17,7 +17,6 @@ from ..workshop.weights import *
 from ..images import *
 from ..networks import *
 from ..measures import *
-from ..records import INPUT_SETTING
 from ..datasets import *
 from .cli_frame import *
 
@@ -62,8 +61,7 @@ def classify_command(
     network: Annotated[str, typer.Option(help="A network's name, or a .keras file.")] = "lite0",
     count: Annotated[Optional[int], typer.Option(
         help="How many classes of a picture are named; 3 if not given.", min=1)] = None,
-    weights: WEIGHTS = None,
-    preprocessing: Annotated[str, typer.Option(help=INPUT_SETTING["help"])] = "auto",
+    weights: WEIGHTS = None, preprocessing: PREPROCESSING = "auto",
 ):
     "Say what a network sees in a picture, or how often it is right on a folder."
     path = to_path(source)

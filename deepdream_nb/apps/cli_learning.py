@@ -68,11 +68,13 @@ def retrain_command(
     folder: Annotated[str, typer.Argument(help="A folder that holds a folder of photos for each class.")],
     out: Annotated[str, typer.Option(help="Where to save the network.")] = "retrained.keras",
     network: Annotated[str, typer.Option(help="A network's name, or a .keras file.")] = "squeezenet",
-    weights: WEIGHTS = None, force: FORCE = False, **settings,
+    weights: WEIGHTS = None, preprocessing: PREPROCESSING = "auto", force: FORCE = False, **settings,
 ):
     "Retrain a network on photos of your own classes; stopped, it goes on where it was."
     timer, path = Timer(), Output(out, "", force, check=str, sources=[network, weights]).first
     with interruptible("the same command goes on"):
+        if preprocessing != "auto":
+            network, weights = load_network(network, weights, preprocessing=preprocessing), None
         made = retrain(network, folder, path, weights=weights, anew=force, **settings)
     for photo, reason in made.unreadable.items(): say_left_out(f"{photo.parent.name}/{reason}", photo)
     epochs = f"best after epoch {made.best} of {len(made.history) - 1}" if made.best else "the classes alone"

@@ -29,10 +29,10 @@ def layers(
     network: Annotated[str, typer.Argument(
         help="A network's name or a .keras file.", autocompletion=completed(network_names))] = "lite0",
     every: Annotated[bool, typer.Option("--all", help="Every layer, not only the main ones.")] = False,
-    weights: WEIGHTS = None,
+    weights: WEIGHTS = None, preprocessing: PREPROCESSING = "auto",
 ):
     "List the layers of a network: channels, stride and receptive field in pixels."
-    loaded = load_network(network, weights)
+    loaded = load_network(network, weights, preprocessing=preprocessing)
     columns = ["layer", "kind", "channels", "stride", "receptive field", "smallest picture"]
     print_table(columns, [
         [one.name, one.kind, one.channels, one.stride, one.receptive_field or "all", one.min_size]
