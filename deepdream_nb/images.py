@@ -249,7 +249,7 @@ def _grid_jpeg(images, titles, columns, width, quality, dpi=100):
 def figure_jpeg(figure, quality=82):
     "The bytes of a matplotlib figure as JPEG: about a tenth of what PNG takes for photos."
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="jpeg", pil_kwargs=dict(quality=quality, optimize=True))
+    figure.savefig(buffer, format="jpeg", pil_kwargs=dict(quality=quality, optimize=True, progressive=True))
     return buffer.getvalue()
 
 # %% ../nbs/01_images.ipynb #431fba59
@@ -261,7 +261,7 @@ def compare(before, after, titles=("before", "after"), width=420):
 def jpeg(image, max_side=640, quality=85):
     "The bytes of an image (H, W, 3) as JPEG, no side longer than `max_side`."
     buffer = io.BytesIO()
-    to_picture(fit(image, max_side)).save(buffer, "JPEG", quality=quality)
+    to_picture(fit(image, max_side)).save(buffer, "JPEG", quality=quality, optimize=True, progressive=True)
     return buffer.getvalue()
 
 # %% ../nbs/01_images.ipynb #9ba77b01
