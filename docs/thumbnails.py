@@ -1,4 +1,4 @@
-"""The small pictures in data/front, cut from what the notebooks show: `python docs/thumbnails.py`"""
+"""The pictures in data/front, cut from what the lessons show: `python docs/thumbnails.py`"""
 import base64
 import io
 from pathlib import Path
@@ -47,3 +47,19 @@ def picture(notebook, cell):
 for notebook, (cell, box) in PARTS.items():
     small = ImageOps.fit(picture(notebook, cell).crop(box), SIZE, Image.Resampling.LANCZOS)
     small.save(Path("data/front", f"{Path(notebook).name}.jpg"), quality=78, optimize=True)
+
+
+def in_a_row(name, image, boxes, width=900):
+    "Parts of a picture in a row, saved for the front: the opening picture of a part of the course."
+    parts = [image.convert("RGB").crop(box) for box in boxes]
+    gap, (across, down) = 8, parts[0].size
+    row = Image.new("RGB", (len(parts) * (across + gap) - gap, down), "white")
+    for number, part in enumerate(parts): row.paste(part, (number * (across + gap), 0))
+    row = row.resize((width, round(down * width / row.width)), Image.Resampling.LANCZOS)
+    row.save(Path("data/front", f"{name}.jpg"), quality=85, optimize=True)
+
+
+filters = Image.open("data/lessons/dream_filters.jpg")  # mountains, the filter's, the teacher's
+in_a_row("part_3", filters, [(0, top, 320, top + 320) for top in (0, 320, 640)])
+film = [(4, 22, 392, 278), (404, 22, 792, 278), (4, 314, 392, 570)]  # three of its frames
+in_a_row("part_4", picture("18_films", "18000009"), film)

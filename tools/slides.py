@@ -2,8 +2,8 @@
 
     python tools/slides.py nbs/04_ascent.ipynb _proc/slides/04_ascent.html
 
-Headings, pictures, formulas, short code and what it printed come on slides, one of them on each; the text goes
-to the speaker's notes. The slides are run by reveal.js, which npm fetches once.
+Headings, pictures, formulas, short code and what it printed come on slides, one of them on each; the text
+goes to the speaker's notes. The slides are run by reveal.js, which npm fetches once.
 """
 import ast
 import base64
@@ -21,7 +21,6 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-from latex2mathml.converter import convert
 from nbconvert.filters import Highlight2HTML, markdown2html
 from PIL import Image
 
@@ -35,11 +34,13 @@ from deepdream_nb.workshop.files import (
 )
 
 REVEAL = "reveal.js-5.2.1"
+SETTINGS = """{hash: true, width: 1280, height: 720, margin: 0, center: false, transition: "none",
+    controls: false, slideNumber: "c/t", plugins: [RevealNotes]}"""
 SHA512 = "r7//6mIM5p34hFiDMvYfXgyjXqGRta+/psd9YtytsgRlrpRzFv4RbH76TXd2qD+7ZPZEbpBDhdRhJaFgfQ7zNQ=="
 CODE_LINES, PRINTED_LINES, ROWS = 10, 12, 9  # longer code, output and tables stay in the lesson
 CAPTION, INTRODUCTION, LEAST = 230, 330, 90  # letters
 HERE, LEAD = "<!-- what is said of it -->", "<p class=lead>"
-NOT_SHOWN = ("Where to go next", "What to read next")
+NOT_SHOWN = ("Where to go next", "**Read next", "**What to read next", "Next:")
 FORMULA = 110                                # letters of LaTeX in the largest size
 FLATTEST = 0.62                              # height by width of a part of a tall picture
 
@@ -49,9 +50,11 @@ def reveal_archive():
     kept = make_folder(dreams_folder() / "slides") / f"{REVEAL}.tgz"
     if not kept.is_file():
         npm = shutil.which("npm") or shutil.which("npm", path=str(Path(sys.executable).parent))
-        if not npm: raise FileError(f"npm is needed to fetch {REVEAL}; it comes with Node.js, or: {pip_line('[page]')}")
+        if not npm:
+            line = pip_line("[page]")
+            raise FileError(f"npm is needed to fetch {REVEAL}; it comes with Node.js, or: {line}")
         with tempfile.TemporaryDirectory() as folder:
-            line = [npm, "pack", "@".join(REVEAL.rsplit("-", 1)), "--pack-destination", folder, "--loglevel", "error"]
+            line = [npm, "pack", "@".join(REVEAL.rsplit("-", 1)), "--loglevel", "error"]
             done = subprocess.run(line, capture_output=True, text=True, cwd=folder)
             if done.returncode: raise FileError(f"npm cannot fetch {REVEAL}: {done.stderr.strip():.200}")
             write_atomically(kept, next(Path(folder).glob("*.tgz")).read_bytes())
@@ -82,12 +85,13 @@ def spoken(text):
     return re.sub(r"(?<!!)\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
 
 
-def with_formulas(text, display="inline"):
+def with_formulas(text):
     "HTML with its formulas as MathML, which needs no script."
-    def drawn(found): return convert(html.unescape(found[1]), display=display)
-    return re.sub(r"\$\$(.+?)\$\$|(?<!\w)\$([^$\n]+?)\$(?!\w)",
-                  lambda one: convert(html.unescape(one[1] or one[2]), display="block" if one[1] else display),
-                  text, flags=re.DOTALL)
+    if "$" not in text: return text
+    from latex2mathml.converter import convert
+
+    def drawn(one): return convert(html.unescape(one[1] or one[2]), display="block" if one[1] else "inline")
+    return re.sub(r"(?s)\$\$(.+?)\$\$|(?<!\w)\$([^$\n]+?)\$(?!\w)", drawn, text)
 
 
 def rendered(text): return with_formulas(markdown2html(spoken(text)))
@@ -96,12 +100,13 @@ def rendered(text): return with_formulas(markdown2html(spoken(text)))
 def inline(text): return re.sub(r"^\s*<p>(.*)</p>\s*$", r"\1", rendered(text), flags=re.DOTALL)
 
 
-def sentences(text): return re.split(r"(?:(?<=[.!?])|(?<=[.!?]\*\*))\s+(?=[A-Z`*$\[(])", " ".join(text.split()))
+def sentences(text):
+    return re.split(r"(?:(?<=[.!?])|(?<=[.!?]\*\*))\s+(?=[A-Z`*$\[(])", " ".join(text.split()))
 
 
 def shortened(text, letters):
-    """The first sentences of a text, as many as there is room for, less one that leads on to a picture; none if
-    the first one is too long."""
+    """The first sentences of a text, as many as there is room for, less one that leads on to a picture; none
+    if the first one is too long."""
     kept = ""
     for one in sentences(text):
         if len(spoken(f"{kept} {one}")) > letters or not re.search(r"[.!?][*)\"']*$", one): break
@@ -117,8 +122,9 @@ def parts_of(picture):
     white = np.asarray(picture.convert("L")) > 235
     rows = white.all(axis=1)
     ends = [row for row in range(4, height) if rows[row] and white[row - 4:row].mean() < 0.5]
-    cuts = sorted({min(ends, key=lambda row: abs(row - height * k / count)) for k in range(1, count)} if ends else ())
-    edges = [0, *(cut for cut in cuts if height - cut > 0.1 * height), height]
+    wanted = [height * k / count for k in range(1, count)] if ends else []
+    cuts = {min(ends, key=lambda row: abs(row - place)) for place in wanted}
+    edges = [0, *sorted(cut for cut in cuts if height - cut > 0.1 * height), height]
     return [picture.crop((0, top, width, bottom)) for top, bottom in zip(edges, edges[1:])]
 
 
@@ -148,7 +154,7 @@ def visible(cell):
 
 
 def is_idea(code):
-    "Does code say how something is done, in a few lines? It then has a loop that computes, or a longer function."
+    "Does code say how something is done, in a few lines? It has a loop that computes, or a longer function."
     if len(code.splitlines()) > CODE_LINES or re.search(r"(?m)^ +.*\bshow\(", code): return False
     for one in ast.walk(ast.parse(re.sub(r"(?m)^[%!].*", "pass", code))):
         if isinstance(one, ast.FunctionDef) and len(one.body) - bool(ast.get_docstring(one)) > 1: return True
@@ -241,7 +247,7 @@ class Deck:
         elif text.startswith("$$"):
             lead = sentences(self.said)[-1] if self.said else ""
             lead = f"<p>{inline(lead)}</p>" if len(lead) <= CAPTION else ""
-            size = min(40, 40 * FORMULA / len(text))
+            size = max(24, min(40, 40 * FORMULA / len(text)))
             self.add(f'{lead}<div class=formula style="font-size: {size:.0f}px">{with_formulas(text)}</div>')
         elif text.startswith("|"):
             if len(text.splitlines()) <= ROWS + 2: self.add(rendered(text))
@@ -256,8 +262,7 @@ class Deck:
         elif asked := re.match(r"(?s)\*\*(The question)\.?\*\*(.*)", text):
             self.add(f"{LEAD}{inline(shortened(asked[2], 1.5 * INTRODUCTION))}</p>", asked[1])
             self.slides[-1].notes.append(asked[2])
-        elif self.title not in NOT_SHOWN and not text.startswith(("**Read next", "**What to read next", "Next:")):
-            self.say(text)
+        elif self.title not in NOT_SHOWN and not text.startswith(NOT_SHOWN): self.say(text)
 
     def code(self, cell):
         "A code cell: its pictures, what it printed, and its code if that is an idea."
@@ -268,7 +273,7 @@ class Deck:
             kind = next((kind for kind in ("image/jpeg", "image/png", "image/gif") if kind in data), None)
             if kind: pictures.append((base64.b64decode(data[kind]), kind.split("/")[1]))
             elif output.output_type == "stream" and output.name == "stdout": printed += output.text
-            elif "text/plain" in data and not data["text/plain"].startswith("<"): printed += data["text/plain"] + "\n"
+            elif not data.get("text/plain", "<").startswith("<"): printed += data["text/plain"] + "\n"
         typed = re.sub(r"(?m)^(show|print)\(.*\n?", "", code).strip() if is_idea(code) else ""
         printed, lines = printed.strip("\n"), printed.strip("\n").splitlines()
         few = 0 < len(lines) <= PRINTED_LINES and max(map(len, lines)) <= 110 and (typed or len(printed) > 40)
@@ -288,51 +293,22 @@ def deck_of(path):
     return deck.slides
 
 
-STYLE = """
-body { margin: 0; background: #fff; }
-.reveal { font: 30px/1.35 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: #221b38; }
-.reveal .slides { text-align: left; }
-.reveal .slides section { box-sizing: border-box; height: 720px; padding: 10px 20px; }
-.reveal h2 { margin: 0 0 14px; font-size: 36px; line-height: 1.2; color: #5b3fa8; }
-.reveal h1 { margin: 150px 0 20px; font-size: 72px; line-height: 1.1; color: #5b3fa8; }
-.reveal .lead { font-size: 34px; max-width: 1080px; }
-.reveal p { margin: 14px 0; }
-.reveal a { color: #5b3fa8; }
-.reveal figure { margin: 0; }
-.reveal figure img { display: block; width: 1240px; height: 530px; object-fit: contain; margin: 0; }
-.reveal figcaption { margin: 10px 40px 0; font-size: 24px; text-align: center; }
-.reveal figcaption small { font-size: 18px; color: #6b6480; }
-.reveal li { margin: 8px 0; font-size: 28px; }
-.reveal code { font: .88em "DejaVu Sans Mono", Menlo, Consolas, monospace; background: #f3f0fb; padding: 0 .2em; }
-.reveal pre { margin: 14px 0; padding: 14px 18px; overflow: hidden; border-radius: 6px; background: #f3f0fb;
-  font: 1em/1.4 "DejaVu Sans Mono", Menlo, Consolas, monospace; white-space: pre; }
-.reveal pre code { font: inherit; padding: 0; }
-.reveal pre.printed { background: none; border-left: 5px solid #c9551a; border-radius: 0; }
-.reveal .formula { margin: 60px 0; text-align: center; }
-.reveal table { border-collapse: collapse; font-size: 22px; }
-.reveal th, .reveal td { padding: 6px 12px; border-bottom: 1px solid #ddd6ee; text-align: left; vertical-align: top; }
-.reveal .k, .reveal .kn, .reveal .kc, .reveal .ow { color: #7b2d8e; } .reveal .nf, .reveal .nc { color: #1c5fa8; }
-.reveal .s1, .reveal .s2, .reveal .sd, .reveal .sa { color: #2f7d32; } .reveal .c1 { color: #6b6480; font-style: italic; }
-.reveal .mi, .reveal .mf { color: #b3470c; } .reveal .anchor-link { display: none; }
-"""
-
-
 def page_of(slides):
     "The slides as one page."
     css, reveal, notes = reveal_files()
     title, sections = slides[0].title, []
     for number, slide in enumerate(slides):
         mark = "h2" if number else "h1"
-        said = f"<aside class=notes>{rendered(chr(10).join(f'{one}{chr(10)}' for one in slide.notes))}</aside>"
-        made = f"<section><{mark}>{inline(slide.title)}</{mark}>{slide.body}{said if slide.notes else ''}</section>"
+        said = "<aside class=notes>" + rendered("\n\n".join(slide.notes)) + "</aside>" if slide.notes else ""
+        made = f"<section><{mark}>{inline(slide.title)}</{mark}>{slide.body}{said}</section>"
         if slide.starts or not sections: sections.append([])
         sections[-1].append(made)
     stacks = "\n".join("<section>" + "\n".join(one) + "</section>" for one in sections)
-    settings = "hash: true, width: 1280, height: 720, margin: 0, center: false, transition: 'none', controls: false, slideNumber: 'c/t', plugins: [RevealNotes]"
-    head = f"<meta charset=utf-8><title>{html.escape(title)}</title><style>{css}{STYLE}</style>"
-    scripts = f"<script>{reveal}</script><script>{notes}</script><script>Reveal.initialize({{{settings}}})</script>"
-    return (f"<!doctype html><html lang=en><head>{head}</head><body><div class=reveal><div class=slides>\n{stacks}\n"
-            f"</div></div>{scripts}</body></html>")
+    style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+    head = f"<meta charset=utf-8><title>{html.escape(title)}</title><style>{css}{style}</style>"
+    scripts = "".join(f"<script>{one}</script>" for one in (reveal, notes, f"Reveal.initialize({SETTINGS})"))
+    shown = f"<div class=reveal><div class=slides>\n{stacks}\n</div></div>"
+    return f"<!doctype html><html lang=en><head>{head}</head><body>{shown}{scripts}</body></html>"
 
 
 if __name__ == "__main__":
