@@ -116,7 +116,7 @@ def page(notebooks=Path("nbs")):
     return "\n\n".join([
         "# Exercises",
         f"All {len(found)} exercises of the course. They are done in the lesson, from whose cells they start: "
-        "*above* and *below* mean there. Most lessons have one with a cell that checks the answer, and each "
+        "*above* and *below* mean there. Most lessons have one with a cell that checks the answer. Each "
         "exercise has a worked solution.",
         meaning,
         "\n".join(["| | easy | medium | hard |", "|---|---|---|---|", *rows]), *lines]) + "\n"
