@@ -30,7 +30,7 @@ GIVEN = {  # the level of each exercise of a notebook, by its first letter: easy
     "11_feature_visualization": "emm",
     "11a_what_a_photo_becomes": "emh",
     "11b_concepts": "emm",
-    "12_guided_dreams": "emhm",
+    "12_guided_dreams": "mmhm",
     "12a_masks_and_losses": "mme",
     "13_is_it_true": "emem",
     "13a_what_a_step_is_worth": "emm",

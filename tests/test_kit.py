@@ -97,7 +97,7 @@ def test_a_plan_fills_its_sessions_and_answers_what_students_ask(name, minutes):
     assert len(sessions) == {"one": 1, "four": 4, "twelve": 12}[name]
     for session in sessions:
         assert sum(map(int, re.findall(r"(?m)^\| (\d+) \|", session))) == minutes, session[:40]
-        asked = re.findall(r"(?m)^\*\*[^*]+\?\*\* .*\((\[.*\))\)$", session)
+        asked = re.findall(r"(?m)^\*\*[^*]+\?\*\* .* \(.*\[.*\]\(.*\)\)$", session)
         assert "**Goals.**" in session and len(asked) >= 3, session[:40]
 
 
