@@ -115,7 +115,7 @@ def page(notebooks=Path("nbs")):
                         for level, what in LEVELS.items())
     return "\n\n".join([
         "# Exercises",
-        f"All {len(found)} exercises of the course. They are done in the lesson, from whose cells they start: "
+        f"All {len(found)} exercises of the course. They are done in the lesson, whose cells they use: "
         "*above* and *below* mean there. Most lessons have one with a cell that checks the answer. Each "
         "exercise has a worked solution.",
         meaning,
