@@ -115,7 +115,10 @@ def linked(text, notebook, places):
     def to_reference(found):
         return f"[{found[0]}]({os.path.relpath(places[found[1]], here)})" if found[1] in places else found[0]
 
-    def in_this_site(found): return f"]({os.path.relpath(found[1], here)}"
+    def in_this_site(found):
+        is_made_elsewhere = found[1].startswith("dream/")
+        page = found[1] if is_made_elsewhere else re.sub(r"\.html(?=#|$)", ".md", found[1])
+        return f"]({os.path.relpath(page, here)}"
 
     def with_links(part):
         part = re.sub(r"\]\((?![a-z]+:|#)([^)#\s]+)", to_page, part)
