@@ -8,7 +8,7 @@ DREAMS ?= $(or $(DEEPDREAM_DREAMS),$(HOME)/.cache/deepdream_nb)
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help dream natural-dreams test coverage sync course lab panels notebooks readme docs bench clean
+.PHONY: help dream natural-dreams test coverage sync course lab panels notebooks readme docs slides bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -82,6 +82,11 @@ docs: $(VENV)/ready-dev $(VENV)/ready-docs ## Build the site of lessons and refe
 	@$(BIN)/python docs/pages.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "The site is in _docs. To read it: $(BIN)/python -m http.server --directory _docs 8000   and http://localhost:8000"
+
+NOTEBOOK ?= nbs/$(or $(LESSON),00_first_dream).ipynb
+
+slides: $(VENV)/ready-dev $(VENV)/ready-docs ## A lesson as slides, in one file for the browser: LESSON=04_ascent
+	@$(BIN)/python tools/slides.py '$(NOTEBOOK)' '_proc/slides/$(notdir $(basename $(NOTEBOOK))).html'
 
 # Named in full, since the notebooks run in a folder of their own.
 COVERAGE = COVERAGE_FILE='$(CURDIR)/_coverage/data' COVERAGE_RCFILE='$(CURDIR)/.coveragerc' $(BIN)/coverage

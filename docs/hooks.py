@@ -5,6 +5,8 @@ from pathlib import Path
 
 from latex2mathml.converter import convert
 
+OVERVIEWS = {"lessons": ["docs/course.md"]}
+TEACHING = ("plans", "plan_one", "plan_four", "plan_twelve", "exercises")
 PARTS = ("lessons", "workshop", "apps", "solutions", "reference")
 
 
@@ -14,8 +16,10 @@ def on_config(config):
     config.nav = ["index.md"]
     for part in PARTS:
         found = sorted(pages.glob(f"{part}/*.md"), key=lambda page: (page.name.count("."), page.name))
-        config.nav.append({part.capitalize(): [page.relative_to(pages).as_posix() for page in found]})
-    config.nav += ["docs/glossary.md", "docs/bibliography.md"]
+        inside = [page.relative_to(pages).as_posix() for page in found]
+        config.nav.append({part.capitalize(): [*OVERVIEWS.get(part, ()), *inside]})
+        if part == "lessons": config.nav += [{"Teaching": [f"docs/{page}.md" for page in TEACHING]}]
+    config.nav += [{"Help": ["docs/questions.md", "docs/glossary.md", "docs/bibliography.md"]}]
     return config
 
 

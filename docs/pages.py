@@ -21,6 +21,7 @@ from nbdev.process import NBProcessor
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
+import exercises
 from deepdream_nb.apps.browser import PageError, write_page
 from deepdream_nb.apps.cli import load_app
 
@@ -114,7 +115,10 @@ def linked(text, notebook, places):
     def to_reference(found):
         return f"[{found[0]}]({os.path.relpath(places[found[1]], here)})" if found[1] in places else found[0]
 
-    def in_this_site(found): return f"]({os.path.relpath(found[1], here)}"
+    def in_this_site(found):
+        is_made_elsewhere = found[1].startswith("dream/")
+        page = found[1] if is_made_elsewhere else re.sub(r"\.html(?=#|$)", ".md", found[1])
+        return f"]({os.path.relpath(page, here)}"
 
     def with_links(part):
         part = re.sub(r"\]\((?![a-z]+:|#)([^)#\s]+)", to_page, part)
@@ -125,12 +129,39 @@ def linked(text, notebook, places):
     return "".join(part if i % 2 else with_links(part) for i, part in enumerate(parts))
 
 
+WORDS = {"ten": 10, "fifteen": 15, "twenty": 20, "twenty-five": 25, "thirty": 30, "forty": 40, "fifty": 50}
+
+
+def minutes_of(notebook):
+    "How long a lesson says that it takes to read, in minutes; None for one that does not say."
+    cells = nbformat.read(notebook, as_version=4).cells[:8]
+    opening = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    said = re.search(r"(?:\*\*Time:?\*\*|; about|, and about)[^.]*", opening)
+    found = re.search(r"([\w-]+) minutes", said[0]) if said else None
+    more = re.search(r"(\d+) more", said[0]) if found else None
+    number = WORDS.get(found[1], found[1]) if found else 0
+    return int(number) + int(more[1] if more else 0) or None
+
+
+def with_minutes(text, folder):
+    "Markdown in which each link to a lesson, by its number and title, is followed by its minutes."
+    def timed(found):
+        minutes = minutes_of(folder / found[1])
+        return found[0] + (f' <span class="minutes">{minutes} min</span>' if minutes else "")
+    return re.sub(r"(?<!!)\[\d\d[a-z]? [^]!]+\]\(([\w./]+\.ipynb)\)", timed, text)
+
+
 def as_cards(text):
     "A table of lessons with their pictures as cards, and a row that names a part of the course as a heading."
     def card(row):
         picture, name, words = [part.strip() for part in row.strip().strip("|").split("|")[:3]]
         if "](" not in name: return f"\n### {name.strip('*')}\n"
+        picture = re.sub(r"data/front/\d*_?(\w+\.jpg)", larger, picture)
         return " ".join(filter(None, ["-", picture, f"**{name}**", words]))
+
+    def larger(found):
+        large = Path("data/lessons", found[1])
+        return large.as_posix() if large.exists() else found[0]
 
     def cards(table):
         rows = "\n".join(map(card, table[1].splitlines()))
@@ -158,7 +189,7 @@ def write_notebook(notebook, places):
     shown.nb.metadata["language_info"] = {"name": "python"}  # so that code is coloured
     for cell in shown.nb.cells:
         if cell.cell_type != "markdown": continue
-        if page.stem == "index": cell.source = as_cards(cell.source)
+        if page.stem == "index": cell.source = with_minutes(cell.source, NOTEBOOKS)
         cell.source = linked(cell.source, notebook, places)
     exporter = MarkdownExporter(preprocessors=[CoalesceStreamsPreprocessor])
     resources = {"unique_key": page.stem, "output_files_dir": page.stem}
@@ -216,7 +247,11 @@ if __name__ == "__main__":
     places = described()
     for floor in (*FLOORS, "solutions/*"):
         for notebook in sorted(NOTEBOOKS.glob(f"{floor}.ipynb")): write_notebook(notebook, places)
-    for page in Path("docs").glob("*.md"): write(page, linked(page.read_text(encoding="utf-8"), page, places))
+    for page in Path("docs").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        if page.stem == "course": text = as_cards(with_minutes(text, Path("docs")))
+        write(page, linked(text, page, places))
+    write(exercises.PAGE, linked(exercises.page(), exercises.PAGE, places))
     write_reference()
     shutil.copytree("data", PAGES / "data", ignore=shutil.ignore_patterns("*.filter", "*.md", "page"))
     write_dreaming_page()

@@ -178,7 +178,7 @@ def sizes(house):
 
 
 def links(house):
-    "A link to a file leads somewhere, texts call a lesson by its title, and the index has them all."
+    "A link to a file leads somewhere; texts call a lesson by its title; docs/course.md and index have all."
     texts = [(cell.place, cell.source, cell.notebook.parent) for cell in house.cells]
     for path in (*house.folder.glob("*.md"), *house.scripts, house.folder / "Makefile"):
         if path.name != "test_house.py": texts.append((path.name, path.read_text("utf-8"), path.parent))
@@ -188,13 +188,16 @@ def links(house):
         numbered = re.findall(r"(?i)\blessons? \[?\d+|\[\d+\]\([^)]*ipynb", text)
         for found in numbered: yield place, f"says {found}"
     titles = {cell.name: cell.source.split("\n")[0].removeprefix("# ") for cell in reversed(house.cells)}
+    course = (house.folder / "docs/course.md").read_text("utf-8")
     index = "\n".join(cell.source for cell in house.cells if cell.name == "index")
-    tables = "\n".join(line for line in index.split("\n") if line.startswith("|"))
-    for text, name in re.findall(r"\[(?:\d\d[a-z]? )?([^]!]+)\]\(([\w/]+)\.ipynb\)", tables):
-        if text != titles.get(name): yield "index.ipynb", f"calls {name} {text}, not {titles.get(name)}"
+    named = r"\[(?:\d\d[a-z]? )?([^]!]+)\]\((?:\.\./nbs/)?([\w/]+)\.ipynb\)"
+    lessons = re.findall(named.replace(" )?", " )", 1), index)
+    for text, name in lessons + re.findall(named, course):
+        if text != titles.get(name): yield "docs/course.md", f"calls {name} {text}, not {titles.get(name)}"
     for name in titles:
-        needs_none = name.startswith(("index", "solutions/"))
-        if not needs_none and f"({name}.ipynb)" not in tables: yield "index.ipynb", f"has no row for {name}"
+        if name.startswith(("index", "solutions/")): continue
+        if f"(../nbs/{name}.ipynb)" not in course: yield "docs/course.md", f"has no row for {name}"
+        if name[0].isdigit() and f"]({name}.ipynb)" not in index: yield "index.ipynb", f"leaves out {name}"
 
 
 def used(tree):
