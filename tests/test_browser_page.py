@@ -50,7 +50,8 @@ def gradients_by_keras(network, names, photos):
 
 def offered(network):
     "The layers that the page offers: where branches join, and one of a recipe."
-    return [info.name for info in network.layers if info in main_layers(network) or info.name == "block4_depthwise"]
+    main = main_layers(network)
+    return [info.name for info in network.layers if info in main or info.name == "block4_depthwise"]
 
 
 def test_the_gradient_of_every_layer_is_that_of_keras(lite0):
