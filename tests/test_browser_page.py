@@ -107,8 +107,8 @@ def folder(tmp_path_factory):
     shape = dict(channels=[8, 8, 8, 8], blocks=[0, 1, 0, 0])
     card = dict(load_filter("heads").card, name="tiny", **shape)
     tiny = Filter(card, dream_network(**shape)).save(folder / "tiny.filter")
-    with pytest.MonkeyPatch.context() as patch:  # exporting it upright, too, would show nothing more
-        patch.setattr("deepdream_nb.apps.browser._SIZES", {True: ((192, 256),), False: ((384, 512),)})
+    with pytest.MonkeyPatch.context() as patch:  # larger and upright graphs would take long and show no more
+        patch.setattr("deepdream_nb.apps.browser._SIZES", {True: ((192, 256),), False: ((128, 192),)})
         try: page_command(out=str(folder / "page"), filter=[str(tiny)])
         except PageError as error: pytest.skip(f"tests of the page need its runtime: {error}")
     return folder
@@ -270,7 +270,7 @@ def test_what_is_no_picture_changes_nothing(page, folder, photo):
 
 
 def test_a_filter_on_a_photo_and_on_the_camera(page, folder):
-    wide = save_image(np.clip(resize(load_image(sample("cat")), (384, 512)), 0, 1), folder / "wide.png")
+    wide = save_image(np.clip(resize(load_image(sample("cat")), (128, 192)), 0, 1), folder / "wide.png")
     page.click("#tab-filter")
     page.set_input_files("#file", wide)
     page.wait_for_function("document.getElementById('picture').ariaLabel === 'wide.png through tiny'")
