@@ -186,31 +186,35 @@ export function roll(image, down, right) {
 
 // The mean of three Gaussians with half, one and two times sigma pixels, mirrored at the borders.
 export function smooth(gradient, sigma) {
-  const {height, width} = gradient, sum = picture(height, width);
+  const {height, width, data} = gradient, sum = picture(height, width), across = new Float32Array(data.length);
   const radius = Math.max(1, Math.ceil(4 * sigma)), margin = Math.min(radius, Math.min(height, width) - 1);
-  const line = new Float32Array(Math.max(height, width) + 2 * margin), across = picture(height, width);
+  const line = new Float64Array(width + 2 * margin), row = new Float64Array(width);
+  const mirrored = (i, length) => i < 0 ? -i : i >= length ? 2 * length - 2 - i : i;
   for (const factor of [0.5, 1, 2]) {
     const bell = Float64Array.from({length: radius + 1}, (_, k) => Math.exp(-k * k / (2 * (factor * sigma) ** 2)));
     const total = bell.reduce((a, b) => a + 2 * b);
-    const weights = bell.map(one => one / total).subarray(0, margin + 1);
-    const pass = (from, to, count, length, places, add) => {
-      for (let lane = 0; lane < count; lane++) {
-        const [start, stride] = places(lane);
-        for (let i = -margin; i < length + margin; i++) {
-          const mirrored = i < 0 ? -i : i >= length ? 2 * length - 2 - i : i;
-          line[i + margin] = from[start + mirrored * stride];
-        }
-        for (let i = 0; i < length; i++) {
-          let value = weights[0] * line[i + margin];
-          for (let k = 1; k <= margin; k++) value += weights[k] * (line[i + margin - k] + line[i + margin + k]);
-          const place = start + i * stride;
-          to[place] = add ? to[place] + value / 3 : value;
-        }
+    const weights = bell.map(one => one / total).filter((one, k) => k <= margin && one > 1e-9); // less is lost in 32 bits
+    for (let start = 0; start < data.length; start += width) {
+      for (let x = -margin; x < width + margin; x++) line[x + margin] = data[start + mirrored(x, width)];
+      for (let x = 0; x < width; x++) {
+        let value = weights[0] * line[x + margin];
+        for (let k = 1; k < weights.length; k++) value += weights[k] * (line[x + margin - k] + line[x + margin + k]);
+        across[start + x] = value;
       }
-    };
-    pass(gradient.data, across.data, 3 * height, width, row => [row * width, 1], false);
-    pass(across.data, sum.data, 3 * width, height,
-         lane => [Math.floor(lane / width) * height * width + lane % width, width], true);
+    }
+    // Down the columns, but a row at a time, since that is how a picture lies in memory.
+    for (let plane = 0; plane < 3; plane++) {
+      const startOf = y => (plane * height + mirrored(y, height)) * width;
+      for (let y = 0; y < height; y++) {
+        const start = startOf(y);
+        for (let x = 0; x < width; x++) row[x] = weights[0] * across[start + x];
+        for (let k = 1; k < weights.length; k++) {
+          const above = startOf(y - k), below = startOf(y + k), weight = weights[k];
+          for (let x = 0; x < width; x++) row[x] += weight * (across[above + x] + across[below + x]);
+        }
+        for (let x = 0; x < width; x++) sum.data[start + x] += row[x] / 3;
+      }
+    }
   }
   return sum;
 }

@@ -36,9 +36,10 @@ function ask(message, hear = () => {}) {
     worker.onmessage = ({data}) => {
       if (data.type === "wait") {
         progress.hidden = false;
-        progress.value = data.share;
-        say(`Loading ${data.what} …`);
-        note(data.share < 1 ? `${Math.round(100 * data.share)} %` : "Getting ready");
+        if (data.share < 1) progress.value = data.share;
+        else progress.removeAttribute("value"); // how long it takes to get ready is not known
+        say(data.share < 1 ? `Loading ${data.what} …` : `Getting ${data.what} ready …`);
+        note(data.share < 1 ? `${Math.round(100 * data.share)} %` : "");
       } else if (data.type === "step") hear(data);
       else {
         job = null;
@@ -55,7 +56,7 @@ worker.onerror = event => complain(`Something went wrong: ${event.message ?? "th
 
 // ---- photos
 
-async function takePhoto(blob, name) {
+async function takePhoto(blob, name, credit = "") {
   complain("");
   const bytes = new Uint8Array(await blob.arrayBuffer());
   let bitmap;
@@ -72,10 +73,12 @@ async function takePhoto(blob, name) {
   const pixels = drawn.getImageData(0, 0, width, height).data;
   // Browsers decode a JPEG a little differently, so that only a PNG's pixels are surely those that Python reads.
   const exact = isPng(bytes) && !hasProfile(bytes) && height === size[0] && pixels.every((value, i) => i % 4 < 3 || value === 255);
+  get("credit").textContent = credit;
+  if (!credit) for (const one of document.querySelectorAll("[name=photo]:checked")) one.checked = false; // it is the visitor's
   photo = {name, pixels, height, width, size, hash: exact ? await pictureHash(pixels, height, width) : ""};
   showPhoto();
   const most = Number(get("size").value);
-  const shrunk = Math.max(...size) > most ? ` It has ${size[1]}x${size[0]} pixels, so it will be shrunk to ${fittedSize(...size, most).reverse().join("x")}; Size keeps more.` : "";
+  const shrunk = Math.max(...size) > most ? ` It has ${size[1]}x${size[0]} pixels, so it will be shrunk to ${fittedSize(...size, most).reverse().join("x")}; choose a larger Size to keep more of it.` : "";
   say(`${name} is ready.${shrunk}`);
   if (!get("panel-filter").hidden) filterPhoto();
 }
@@ -87,7 +90,6 @@ function showPhoto() {
   Object.assign(canvas, {width, height});
   canvas.getContext("2d").drawImage(drawn, 0, 0, width, height);
   canvas.setAttribute("aria-label", `The photo ${photo.name}`);
-  for (const id of ["photo-again", "download"]) get(id).disabled = true;
   shown = null;
   ready();
 }
@@ -96,6 +98,7 @@ function ready() {
   const live = source() !== "photo" && !get("panel-filter").hidden;
   get("start").disabled = Boolean(job || films.running) || !(photo || live);
   get("stop").disabled = !(job?.type === "dream" || films.running);
+  for (const id of ["photo-again", "download"]) get(id).disabled = !shown || job?.type === "dream" || id === "photo-again" && !shown.photo;
 }
 
 function takeRecipe(given, kind, name) {
@@ -211,7 +214,10 @@ for (const {name, label, help, least, most, step} of manifest.settings) {
 }
 
 const usual = () => ({...manifest.recipes.default});
-for (const name of Object.keys(manifest.recipes)) tile("recipes", "wish", name, name, `pictures/recipe-${name}.jpg`, manifest.recipes[name].objective, () => setRecipe({...manifest.recipes[name]}, name));
+for (const name of Object.keys(manifest.recipes)) {
+  const called = name === "default" ? "animals" : name; // the course's word tells a visitor nothing
+  tile("recipes", "wish", name, called, `pictures/recipe-${name}.jpg`, `The recipe ${name}: ${manifest.recipes[name].objective}`, () => setRecipe({...manifest.recipes[name]}, name));
+}
 for (const {name, shown: offered} of manifest.layers) {
   if (offered) tile("layers", "wish", `layer ${name}`, name, `pictures/layer-${name}.jpg`, "", () => setRecipe({...usual(), objective: `layer("${name}", "l2")`}, name));
 }
@@ -238,6 +244,7 @@ async function startDream() {
   const given = {type: "dream", pixels: photo.pixels, height: photo.height, width: photo.width, recipe: settings};
   try {
     readObjective(settings.objective, manifest.layers, manifest.classes);
+    say("The dream begins.");
     const asked = ask(given, ({pixels, height, width, place, share}) => {
       draw({pixels, height, width}, `The dream under way, size ${place.octave} of ${place.octaves}`);
       progress.hidden = false;
@@ -245,25 +252,30 @@ async function startDream() {
       say(`Dreaming at ${pixels.length / 4 / height}x${height} pixels, size ${place.octave} of ${place.octaves}.`);
       note(`Step ${place.step} of ${place.steps}`);
     });
+    const here = document.activeElement === get("start"); // a disabled button would lose the focus
     ready();
+    if (here) get("stop").focus({preventScroll: true});
     const made = await asked;
     draw(made, `The dream of ${photo.name}: ${word}`);
     const record = {deepdream: 1, kind: "dream", recipe: {...settings, octaves: made.octaves}, fingerprint: manifest.network.fingerprint};
     // What was stopped is no picture that its recipe makes, so that it carries none.
     keep(made, made.stopped ? null : record, word);
-    const {values} = made, gain = values.length > 1 ? ` The objective went from ${values[0].toPrecision(3)} to ${values.at(-1).toPrecision(3)}.` : "";
-    say(made.stopped ? "Stopped. Download keeps the picture as it is." : `Done in ${made.seconds.toFixed(1)} s, ${where(made)}.${gain}`);
+    const {values} = made, gain = values.length > 1 ? `; the objective went from ${values[0].toPrecision(3)} to ${values.at(-1).toPrecision(3)}` : "";
+    say(made.stopped ? "Stopped. Download keeps the picture as it is." : `Done in ${made.seconds.toFixed(1)} s. Download keeps the picture${size < 640 ? "; a larger Size shows more detail" : ""}.`);
+    if (!made.stopped) note(`Computed ${where(made)}${gain}.`);
     canvas.dataset.made = JSON.stringify({values, seconds: made.seconds, kind: made.kind});
   } catch (problem) { complain(problem.message); say(""); }
+  const there = [get("stop"), document.body].includes(document.activeElement);
   ready();
+  if (there) get("start").focus({preventScroll: true});
 }
 
 const where = ({kind, threads}) => kind === "webgpu" ? "on the graphics card" : `on the processor, ${threads === 1 ? "one thread" : `${threads} threads`}`;
 
 function keep({pixels, height, width}, record, name) {
   shown = {pixels, height, width, record, word: name, photo};
-  for (const id of ["photo-again", "download"]) get(id).disabled = false;
   again(false);
+  ready();
 }
 
 function again(photoShown) {
@@ -275,8 +287,8 @@ get("photo-again").addEventListener("click", () => {
   if (wanted) showPhoto();
   else draw(kept, `The dream of ${photo.name}`);
   shown = kept;
-  for (const id of ["photo-again", "download"]) get(id).disabled = false;
   again(wanted);
+  ready();
 });
 
 get("download").addEventListener("click", async () => {
@@ -382,7 +394,7 @@ const films = {
         canvas.dataset.rate = rate;
         keep(made, await filterRecord(weights, strength, 1024), Object.keys(weights).join("+"));
         shown.photo = null;
-        get("photo-again").disabled = true;
+        ready();
         await new Promise(requestAnimationFrame);
       } catch (problem) { complain(problem.message); this.end(); }
     }
@@ -421,8 +433,7 @@ get("stop").addEventListener("click", () => { films.end(); worker.postMessage({t
 for (const {name, file, credit} of manifest.photos) {
   tile("photos", "photo", name, name, file, credit, async () => {
     if (job?.type === "dream") return complain("Stop the dream first, then choose another photo.");
-    get("credit").textContent = credit;
-    await takePhoto(await (await fetch(file)).blob(), file.split("/").pop());
+    await takePhoto(await (await fetch(file)).blob(), file.split("/").pop(), credit);
   });
 }
 document.querySelector("[name=wish][value=default]").click();

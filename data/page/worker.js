@@ -48,19 +48,20 @@ async function started(wanted) {
   return runtime = {ort, kind, threads};
 }
 
-async function session(name, graph, weights) {
+// The session of a name; `what` says to the visitor what it is.
+async function session(name, what, graph, weights) {
   const {ort, kind} = await started(manifest.wanted);
   if (sessions[name]) return sessions[name];
-  const [model, ...data] = await load(name, [graph, ...weights]);
+  const [model, ...data] = await load(what, [graph, ...weights]);
   const externalData = weights.map((one, k) => ({path: one.path, data: data[k]}));
-  tell({type: "wait", what: name, share: 1});
+  tell({type: "wait", what, share: 1});
   try {
     return sessions[name] = await ort.InferenceSession.create(model, {executionProviders: [kind], externalData, logSeverityLevel: 3});
   } catch (error) {
     if (kind !== "webgpu") throw error;
     manifest.wanted = "wasm"; // a graphics card that cannot do it
     runtime = null;
-    return session(name, graph, weights);
+    return session(name, what, graph, weights);
   }
 }
 
@@ -73,7 +74,7 @@ async function climber(objective) {
     await sessions[name].release();
     delete sessions[name];
   }
-  const made = await session(`the network as far as ${last.name}`, last.graph, layers.flatMap(layer => layer.weights));
+  const made = await session(`the network as far as ${last.name}`, "the network", last.graph, layers.flatMap(layer => layer.weights));
   const {ort} = runtime, feeds = {};
   for (const {name, channels} of layers) {
     const {square, linear} = wishes[name] ?? {square: new Float32Array(channels), linear: new Float32Array(channels)};
@@ -119,7 +120,7 @@ async function filtered(name, image, live) {
   const filter = manifest.filters[name], fits = filter.graphs.filter(graph => graph.live === live);
   const shape = image.height / image.width;
   const graph = fits.sort((a, b) => Math.abs(Math.log(a.height / a.width / shape)) - Math.abs(Math.log(b.height / b.width / shape)))[0];
-  const made = await session(`the filter ${name}, ${graph.width}x${graph.height}`, graph, filter.weights);
+  const made = await session(`the filter ${name}, ${graph.width}x${graph.height}`, `the filter ${name}`, graph, filter.weights);
   const {ort} = runtime, {height, width} = graph, area = height * width, small = resize(image, height, width);
   const photo = new Float32Array(3 * area);
   for (let c = 0; c < 3; c++) for (let i = 0; i < area; i++) photo[3 * i + c] = clip(small.data[c * area + i]);

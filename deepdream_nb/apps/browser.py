@@ -80,7 +80,7 @@ def _packed(path):
         for module, stem in _BUILDS.values():
             for name in (module, f"{stem}.mjs", f"{stem}.wasm"):
                 data, plain = archive.extractfile(f"package/dist/{name}").read(), name.replace(".mjs", ".js")
-                if name.endswith(".wasm"): plain, data = f"{name}.gz", gzip.compress(data, 9, mtime=0)
+                if name.endswith(".wasm"): plain, data = f"{name}.gz", gzip.compress(data, 6, mtime=0)
                 found[f"runtime/{plain}"] = data
     return found
 
@@ -112,7 +112,7 @@ class _Numbers:
 
     def write(self, folder):
         planes = np.frombuffer(b"".join(self.parts), "uint8").reshape(-1, self.dtype.itemsize).T.tobytes()
-        entry = _write(folder, f"models/{self.name}.gz", gzip.compress(planes, 9, mtime=0))
+        entry = _write(folder, f"models/{self.name}.gz", gzip.compress(planes, 6, mtime=0))
         self.entry = {**entry, "path": self.name, "planes": self.dtype.itemsize}
         return self.entry
 
@@ -139,7 +139,7 @@ def _write_network(folder, network, bar):
             half = "float16" if home == name.partition(".")[0] == "logits" else "float32"
             files.setdefault((home, half), _Numbers(f"{home}{'.half' * (half == 'float16')}", half)).put(
                 model, name, array)
-        graph = _write(folder, f"models/{cut}.onnx.gz", gzip.compress(model.SerializeToString(), 9, mtime=0))
+        graph = _write(folder, f"models/{cut}.onnx.gz", gzip.compress(model.SerializeToString(), 6, mtime=0))
         found.append({"name": cut, "channels": network[cut].channels, "graph": graph})
         bar.update()
     for one in found: one["weights"] = [file.write(folder) for (home, _), file in files.items()
@@ -182,7 +182,7 @@ def _write_filter(folder, filter, bar, others):
                 path = export_filter(filter, Path(place)/"one.onnx", (height, width), passes=1)
                 model, found = _shared(onnx.load(path), own, rest, others)
             used |= found
-            data = gzip.compress(model.SerializeToString(), 9, mtime=0)
+            data = gzip.compress(model.SerializeToString(), 6, mtime=0)
             entry = _write(folder, f"models/{filter.name}-{width}x{height}.onnx.gz", data)
             graphs.append({**entry, "height": height, "width": width, "live": live})
             bar.update()
