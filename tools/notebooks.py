@@ -1,7 +1,7 @@
 """Run the cells of all notebooks as nbdev_test does: those that need neither weights nor photos nor long.
 
-Each runs in a process of its own, since what one registers, such as a kind of recipe, is not for the next;
-the processes are forked from one that has TensorFlow loaded already, which would take most of a short one's time.
+Each runs in a process of its own, since what one registers, such as a kind of recipe, is not for the next.
+The processes are forked from one that has TensorFlow loaded, which takes most of the time of a short one.
 """
 import sys
 from multiprocessing import get_context

@@ -212,7 +212,6 @@ class Output:
         if out and not (force or there) and os.path.lexists(self.first):
             raise FileError(f"{self.first} is there already; --force overwrites it")
 
-
     def names(self):
         "The path, and if it may be another one: cat.heads.png, cat.heads.2.png, cat.heads.3.png ..."
         yield self.first
