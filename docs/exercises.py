@@ -35,7 +35,7 @@ GIVEN = {  # the level of each exercise of a notebook, by its first letter: easy
     "13_is_it_true": "emem",
     "13a_what_a_step_is_worth": "emm",
     "14_datasets": "emhm",
-    "15_inception_retraining": "mmeh",
+    "15_inception_retraining": "mmehh",
     "16b_latent_dreams": "memm",
     "17_dream_filters": "ehehe",
     "21_benchmarks": "mem",
