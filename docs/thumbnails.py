@@ -20,7 +20,7 @@ PARTS = {  # of each notebook the cell whose picture is taken, and which part of
     "07_recipes": ("1315dcec", (334, 30, 656, 250)),
     "08_style_transfer": ("4e810a16", (4, 30, 444, 308)),
     "09_vgg_dreams": ("8ee39dca", (452, 30, 892, 322)),
-    "10_inception_dreams": ("94ef997e", (452, 46, 892, 290)),
+    "10_inception_dreams": ("94ef997e", (100, 130, 700, 530)),
     "11_feature_visualization": ("9de9c3d8", (6, 60, 234, 212)),
     "11a_what_a_photo_becomes": ("1e50d41e", (4, 26, 316, 234)),
     "11b_concepts": ("11bc0001", (404, 28, 796, 289)),
@@ -28,9 +28,9 @@ PARTS = {  # of each notebook the cell whose picture is taken, and which part of
     "12a_masks_and_losses": ("a546a71d", (404, 24, 796, 285)),
     "13_is_it_true": ("bd0008", (6, 744, 306, 944)),
     "13a_what_a_step_is_worth": ("c057000a", (4, 28, 476, 342)),
-    "14_datasets": ("acdf3233", (2, 24, 326, 258)),
-    "15_inception_retraining": ("5d9f1ca5", (184, 26, 356, 198)),
-    "16_gan_dreams": ("cd594837", (68, 0, 273, 137)),
+    "14_datasets": ("acdf3233", (326, 50, 636, 257)),
+    "15_inception_retraining": ("5d9f1ca5", (322, 26, 636, 236)),
+    "16_gan_dreams": ("cd594837", (302, 4, 748, 302)),
     "16a_gan_training": ("db0909c1", (0, 0, 250, 167)),
     "16b_latent_dreams": ("5731873d", (302, 156, 527, 306)),
     "16c_autoencoders": ("1cf79612", (0, 0, 378, 252)),
@@ -38,7 +38,7 @@ PARTS = {  # of each notebook the cell whose picture is taken, and which part of
     "17a_what_a_filter_learns": ("17a20008", (4, 28, 316, 236)),
     "17b_filter_training": ("5e7db49b", (228, 1400, 450, 1548)),
     "17c_report_cards": ("17c10004", (644, 28, 956, 236)),
-    "18_films": ("18000009", (404, 320, 796, 570)),
+    "18_films": ("18000009", (2, 240, 298, 434)),
     "20_panels": ("20p00003", (10, 10, 990, 660)),
     "21_benchmarks": ("ecb5199c", (34, 28, 390, 234)),
     "apps/cli": ("c959ef71", (404, 30, 796, 318)),
@@ -73,5 +73,5 @@ def in_a_row(name, image, boxes, width=900):
 
 filters = Image.open("data/lessons/dream_filters.jpg")  # mountains, the filter's, the teacher's
 in_a_row("part_3", filters, [(0, top, 320, top + 320) for top in (0, 320, 640)])
-film = [(4, 22, 392, 278), (404, 22, 792, 278), (4, 314, 392, 570)]  # three of its frames
+film = [(4, 16, 298, 210), (304, 16, 598, 210), (4, 240, 298, 434)]  # three of its frames
 in_a_row("part_4", picture("18_films", "18000009"), film)
