@@ -215,7 +215,7 @@ def load_pictures(source, background="white"):
 
 # %% ../nbs/01_images.ipynb #bcc08630
 def show(
-    *images,           # (H, W, 3) floats in [0, 1], or paths
+    *images,           # (H, W, 3) floats in [0, 1] or bytes, or paths
     titles=None,       # one text for each image
     columns=None,      # images in a row; all in one row if not given
     width=320,         # of each image, in pixels of the figure
@@ -231,7 +231,7 @@ def show(
 def _grid_jpeg(images, titles, columns, width, quality, dpi=100):
     "The JPEG bytes of a grid of images; a row is as high as its highest image."
     from matplotlib.figure import Figure
-    def loaded(image): return load_image(image) if isinstance(image, (str, Path)) else np.clip(image, 0, 1)
+    def loaded(one): return np.clip(one, 0, 1) if np.asarray(one).dtype.kind == "f" else load_image(one)
     images = [loaded(image) for image in images]
     columns = min(columns or len(images), len(images))
     rows = -(-len(images) // columns)

@@ -17,7 +17,8 @@ from deepdream_nb.apps.cli import load_app
 from deepdream_nb.datasets import count_photos, find_photos, photo_paths
 from deepdream_nb.filters import FilterRecipe
 from deepdream_nb.images import (
-    ImageError, load_image, load_pictures, load_with_alpha, read_note, sample, save_image, to_picture)
+    ImageError, _grid_jpeg, load_image, load_pictures, load_with_alpha, read_note, sample, save_image,
+    to_picture)
 from deepdream_nb.recipes import Recipe, follow, make_dream, replay
 from deepdream_nb.records import other_pictures, save_dream
 from deepdream_nb.workshop.files import FileError, LeftOut
@@ -189,6 +190,12 @@ def test_a_jpeg_of_a_see_through_dream_lies_on_white(tmp_path, cutout):
     clear = np.asarray(cutout.getchannel("A").resize((96, 64))) == 0
     assert load_image(path)[clear].min() > 0.9 > made.image[clear].min()
     assert replay(path, cutout, progress=False).mean_difference < 5
+
+
+def test_an_array_of_bytes_is_shown_as_its_floats_are():
+    pixels = np.round(255 * load_image(sample("cat"), max_side=60)).astype("uint8")
+    shown = [_grid_jpeg([one], None, None, 90, 82) for one in (pixels, load_image(pixels))]
+    assert shown[0] == shown[1]
 
 
 def test_show_in_a_script_saves_a_file_and_says_where(tmp_path):
