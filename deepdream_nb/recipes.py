@@ -9,6 +9,7 @@ __all__ = ['recipes', 'EFFORTS', 'Recipe', 'load_recipe', 'follow', 'make_dream'
 # %% ../nbs/07_recipes.ipynb #2875cba1
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from .workshop.files import *
 from .workshop.checks import *
 from .workshop.stops import *
+from .workshop.embedded import *
 from .images import *
 from .networks import *
 from .objectives import *
@@ -228,12 +230,18 @@ def make_dreams(photos, recipe=None, weights=None, network=None, progress=True):
     return [Dream(one, record_of(recipe, network, photo)) for one, photo in zip(dreamt, photos)]
 
 # %% ../nbs/07_recipes.ipynb #1a649853
+@lru_cache(maxsize=4)
+def _embedded(name, dtype, pooling): return load_network(name, None, dtype, pooling=pooling)
+
 def network_for(recipe, weights=None, dtype=None):
     """The network that a recipe names, with its classes if the objective asks for a logit; `dtype`: in place
-    of the recipe's own, as `load_network` takes it."""
+    of the recipe's own, as `load_network` takes it. An embedded one is kept for the next call."""
     top = bool(recipe.objective) and "logits" in parse(recipe.objective).names()
     number, fed = dtype or recipe.dtype, recipe.preprocessing
+    if recipe.network in EMBEDDED and not weights and fed == "auto":
+        return _embedded(recipe.network, number, recipe.pooling)
     return load_network(recipe.network, weights, number, top, recipe.pooling, fed)
+
 
 # %% ../nbs/07_recipes.ipynb #07a00037
 EFFORTS = {"quick": 0.4, "usual": 1.0, "full": 2.0}  # so many of a recipe's steps

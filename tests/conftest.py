@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from processes import COMMAND
+from processes import finished
 from stops import make_album
 
 from deepdream_nb.apps.cli import main
@@ -64,8 +64,7 @@ def deepdream(tmp_path, monkeypatch):
 
     def run(*arguments, own_process=False):
         line = [*map(str, arguments)]
-        if own_process:
-            return subprocess.run([*COMMAND, *line], cwd=tmp_path, capture_output=True, text=True)
+        if own_process: return finished(tmp_path, *line)
         with monkeypatch.context() as here:
             here.chdir(tmp_path)
             return _in_this_process(line)

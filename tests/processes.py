@@ -1,11 +1,16 @@
 """Commands in processes of their own, and what they leave behind."""
 import json
+import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
+from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 
 import h5py
@@ -17,18 +22,19 @@ from deepdream_nb.recipes import Recipe
 
 COMMAND = [sys.executable, "-m", "deepdream_nb"]  # of the checkout under test
 SHORT = Recipe("squeezenet", 'layer("fire3")', octaves=1, steps=6)
-LONG_COMMANDS = {  # and the seconds of computing that each takes at most
-    "dream": (7, ("dream", "cat.jpg", "--recipe", "terriers", "--min-side", "0")),
-    "zoom": (8, ("zoom", "cat.jpg", "--recipe", "terriers", "--min-side", "0", "--frames", "9",
+START = 4  # seconds of computing until TensorFlow is there
+LONG_COMMANDS = {  # and the seconds of computing that each takes at most after that
+    "dream": (3, ("dream", "cat.jpg", "--recipe", "terriers", "--min-side", "0")),
+    "zoom": (4, ("zoom", "cat.jpg", "--recipe", "terriers", "--min-side", "0", "--frames", "9",
                  "--out", "cat.gif")),
-    "style": (9, ("style", "cat.jpg", "photos/a/cat0.png", "--steps", "9")),
-    "dataset": (8, ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "48", "--batch", "4")),
-    "retrain": (16, ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "1")),
-    "train-filter": (20, ("train-filter", "short.json", "photos", "--steps", "5", "--batch", "2", "--side", "64",
+    "style": (5, ("style", "cat.jpg", "photos/a/cat0.png", "--steps", "9")),
+    "dataset": (4, ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "48", "--batch", "4")),
+    "retrain": (12, ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "1")),
+    "train-filter": (16, ("train-filter", "short.json", "photos", "--steps", "5", "--batch", "2", "--side", "64",
                           "--size", "64")),
-    "train-gan": (20, ("train-gan", "photos", "--epochs", "2", "--size", "32", "--width", "8", "--critic", "own",
+    "train-gan": (16, ("train-gan", "photos", "--epochs", "2", "--size", "32", "--width", "8", "--critic", "own",
                        "--batch", "8")),
-    "fast": (8, ("fast", "photos", "--out", "fast")),
+    "fast": (4, ("fast", "photos", "--out", "fast")),
 }
 
 
@@ -41,19 +47,73 @@ with sole_writer(sys.argv[1]):
 """
 
 
+def _obey(arguments, folder, *outputs):
+    "In a forked process: the command, in a folder, with files for what it prints and says on standard error."
+    os.chdir(folder)
+    for number, path in enumerate(outputs, 1): os.dup2(os.open(path, os.O_WRONLY), number)
+    sys.argv[1:] = arguments
+    runpy.run_module("deepdream_nb", run_name="__main__", alter_sys=True)
+
+
+_forks = get_context("forkserver")
+_forks.set_forkserver_preload(["loaded"])
+
+
+class Forked:
+    """A command in a process of its own, to be handled as one of `subprocess.Popen`. It is forked from one that
+    has TensorFlow loaded, which saves it the greater part of its start."""
+    def __init__(self, folder, *arguments):
+        self.outputs = [tempfile.NamedTemporaryFile(mode="r+", errors="replace") for _ in range(2)]
+        names = [file.name for file in self.outputs]
+        given = [*map(str, arguments)], str(folder), *names
+        self.process = _forks.Process(target=_obey, args=given)
+        self.process.start()
+        self.pid = self.process.pid
+
+    returncode = property(lambda self: self.process.exitcode)
+
+    def poll(self): return self.returncode
+
+    def wait(self):
+        self.process.join()
+        return self.returncode
+
+    def send_signal(self, signum):
+        with suppress(ProcessLookupError):
+            if self.poll() is None: os.kill(self.pid, signum)
+
+    def kill(self): self.send_signal(signal.SIGKILL)
+
+    def communicate(self):
+        self.wait()
+        return [file.read() for file in self.outputs]
+
+
+def finished(folder, *arguments):
+    "What `subprocess.run` returns, of a command that was `Forked`."
+    process = Forked(folder, *arguments)
+    said = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, *said)
+
+
+def started(folder, *arguments):
+    "A command as a user starts it."
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], cwd=folder, **pipes)
+
+
 def _meets(process, signum):
     "Has a process a handler for a signal?"
-    caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1]
+    try: caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1]
+    except OSError: return False  # it has just ended
     return int(caught, 16) >> (signum - 1) & 1
 
 
-def begin(folder, arguments):
+def begin(folder, arguments, start=Forked):
     "Start the command in a process; returns when it has come so far as to meet signals."
-    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    line = [*COMMAND, *map(str, arguments)]
-    process = subprocess.Popen(line, cwd=folder, **pipes)
+    process = start(folder, *arguments)
     while not _meets(process, signal.SIGTERM):
-        assert process.poll() is None
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     return process
 

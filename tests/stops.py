@@ -1,6 +1,7 @@
 """Stops all long commands at random moments: `python tests/stops.py --count 200`
 
-Each command is stopped and begun again until it comes to its end: by SIGINT or SIGTERM, once or twice.
+Each command is stopped and begun again until it comes to its end: by SIGINT or SIGTERM, once or twice; every
+fourth is begun as a user does it, the others are forked from a process that has TensorFlow loaded.
 Each stop must end in one line and leave whole files, and the end must be the same bytes as without any.
 The moments depend on the seed and are counted in seconds of the processor, since a machine may be busy.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from processes import LONG_COMMANDS, SHORT, begin, half_written, pictures_in
+from processes import LONG_COMMANDS, SHORT, START, Forked, begin, half_written, pictures_in, started
 
 from deepdream_nb.images import load_image, sample, save_image
 from deepdream_nb.recipes import recipe_text
@@ -38,7 +39,9 @@ def make_album(folder):
 
 def stopped(process, signum, seconds, again=None):
     "Send a signal after so many seconds of computing, again `again` seconds later: its status, its words."
-    def used(): return sum(psutil.Process(process.pid).cpu_times()[:2])
+    def used():
+        try: return sum(psutil.Process(process.pid).cpu_times()[:2])
+        except psutil.NoSuchProcess: return 10**6  # it has just ended
     try:
         while process.poll() is None and used() < seconds: time.sleep(0.005)
         process.send_signal(signum)
@@ -74,8 +77,9 @@ def stop_until_done(folder, name, rng, most_stops=20):
     "Stop a command at random moments until it ends; yields (what was done, was it well) for each run."
     most, arguments = LONG_COMMANDS[name]
     for number in range(most_stops + 1):
-        process, signum = begin(folder, arguments), rng.choice([*STATUS])
-        seconds = rng.uniform(0, most) if number < most_stops else 10**6  # the last one may come to its end
+        start, signum = rng.choice([started, Forked, Forked, Forked]), rng.choice([*STATUS])
+        process, longest = begin(folder, arguments, start), most + (START if start is started else 0)
+        seconds = rng.uniform(0, longest) if number < most_stops else 10**6  # the last one comes to its end
         again = rng.choice([None, rng.uniform(0, 0.05)])
         code, error = stopped(process, signum, seconds, again)
         bad = half_written(folder)

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from processes import COMMAND
+from processes import Forked, finished
 
 from deepdream_nb.ascent import CURES, cure
 from deepdream_nb.filter_losses import dream_distances, patch_discriminator, watcher_for
@@ -163,13 +163,7 @@ def album(tmp_path_factory):
 def train(folder, name):
     "A training in a process of its own."
     arguments = ("short.json", "photos", "--out", f"{name}.filter", *SMALL)
-    return subprocess.Popen([*COMMAND, "train-filter", *arguments], cwd=folder, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
-
-
-def run(folder, *arguments):
-    "A finished command."
-    return subprocess.run([*COMMAND, *arguments], cwd=folder, capture_output=True, text=True)
+    return Forked(folder, "train-filter", *arguments)
 
 
 def kept_steps(folder):
@@ -208,12 +202,12 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(album):
     (album / "other.steps").mkdir()
     (album / "other.steps" / "log.json").write_text("no log")
     again = ("train-filter", "short.json", "photos", "--out", "other.filter", *SMALL[4:], "--steps", "2")
-    wrong = run(album, *again)
+    wrong = finished(album, *again)
     said = "the log in other.steps cannot be read; remove the folder to start anew"
     assert wrong.returncode == 2 and said in wrong.stderr
     log = {"settings": {**asdict(FilterSettings(steps=2)), "batch": 5}, "history": [{"done": 1}]}
     (album / "other.steps" / "log.json").write_text(json.dumps(log))
-    wrong = run(album, *again)
+    wrong = finished(album, *again)
     assert wrong.returncode == 2 and "other.steps is of a training with other" in wrong.stderr
 
 

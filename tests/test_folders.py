@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
-from processes import COMMAND, HOLDER
+from processes import HOLDER, Forked, finished
 
 from deepdream_nb.apps.folder_runs import dream_folder
 from deepdream_nb.datasets import pairs, read_manifest
@@ -73,9 +73,8 @@ def test_pairs_mirror_the_tree_and_replay(photos, whole, tmp_path):
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
 def test_killed_run_goes_on_to_the_same_bytes(photos, whole, tmp_path, signum):
     recipe = photos.parent / "slow.json"
-    line = [*COMMAND, "dataset", photos, "target", "--recipe", recipe, "--size", "64", "--batch", "2"]
-    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process = subprocess.Popen(line, cwd=tmp_path, **pipes)
+    line = "dataset", photos, "target", "--recipe", recipe, "--size", "64", "--batch", "2"
+    process = Forked(tmp_path, *line)
     wait_for_lines(tmp_path / "target", 3, process)
     process.send_signal(signum)
     _, error = process.communicate()
@@ -87,7 +86,7 @@ def test_killed_run_goes_on_to_the_same_bytes(photos, whole, tmp_path, signum):
         file.write(b'{"name": "a/half')  # as if killed within a line
     def times(): return {name: (tmp_path / "target" / "dream" / name).stat().st_mtime_ns for name in done}
     before = times()
-    again = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    again = finished(tmp_path, *line)
     assert again.returncode == 0 and f"{len(done)} were there already" in again.stdout, again.stderr
     assert contents(tmp_path / "target") == contents(whole)
     assert sorted(names_in_manifest(tmp_path / "target")) == sorted(names_in_manifest(whole))

@@ -2,12 +2,11 @@
 import json
 import os
 import signal
-import subprocess
 import time
 
 import numpy as np
 import pytest
-from processes import COMMAND
+from processes import Forked
 
 from deepdream_nb.gan import draw, load_gan
 from deepdream_nb.images import load_image, sample, save_image
@@ -60,8 +59,7 @@ def album(tmp_path_factory):
 def train(folder, name):
     arguments = ("train-gan", "pictures", "--out", f"{name}.gan", "--epochs", "30", "--size", "32", "--width",
                  "4", "--critic", "own", "--batch", "8")
-    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    return subprocess.Popen([*COMMAND, *arguments], cwd=folder, **pipes)
+    return Forked(folder, *arguments)
 
 
 @pytest.mark.parametrize("signum, status", [(signal.SIGINT, 130), (signal.SIGKILL, -9)])

@@ -14,6 +14,7 @@ from collections import deque
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import psutil
@@ -29,6 +30,7 @@ from deepdream_nb.apps.parts import StartStop, Watch
 from deepdream_nb.apps.studio import DreamForms, DreamWork, FilterForm, GuideForm, LayerChoice
 from deepdream_nb.filters import FilterRecipe
 from deepdream_nb.images import load_image, sample, save_image
+from deepdream_nb.networks import load_network
 from deepdream_nb.objectives import layer
 from deepdream_nb.recipes import Recipe, recipes
 from deepdream_nb.records import read_record, recipe_text
@@ -608,6 +610,29 @@ def test_the_idle_time_of_a_kernel_begins_with_its_visitor(tmp_path):
             assert time.monotonic() - start < 100
             time.sleep(0.1)
         assert time.monotonic() - start > 3
+
+
+def test_a_dream_chosen_while_another_network_loads_is_kept(squeezenet, monkeypatch):
+    "As the explorer hands one over; the objective of before, which does not fit, has to give way meanwhile."
+    forms = DreamForms(lambda text, bad=False: None, None,
+                       {"squeezenet": squeezenet, "lite0": load_network("lite0")})
+    layers, typed, wanted = forms.layers, forms.objective, 'channel("block6_add", 35)'
+    layers.choose("squeezenet", 'layer("fire5")')
+    layers.network.value = "lite0"
+    read, chosen = typed.objective, []
+
+    def read_slowly():
+        found = read()
+        if layers.layers.options and not chosen:  # they are being offered, and what was read is out of date
+            chosen.append(Thread(target=layers.choose, args=("lite0", wanted)))
+            chosen[0].start()
+            chosen[0].join(1)
+        return found
+
+    monkeypatch.setattr(typed, "objective", read_slowly)
+    DreamWork(forms).network()
+    chosen[0].join()
+    assert typed.text.value == wanted and layers.layers.value == ("block6_add",)
 
 
 def test_parts_stand_alone(squeezenet):

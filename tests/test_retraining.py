@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 from conftest import needs_weights
-from processes import COMMAND
+from processes import Forked
 from PIL import Image, ImageDraw
 
 from deepdream_nb.images import load_image, save_image
@@ -113,8 +113,7 @@ def test_retrain_and_dream_from_the_terminal(deepdream, tmp_path, shapes):
 
 
 def test_interrupted_from_the_terminal(shapes, tmp_path):
-    process = subprocess.Popen([*COMMAND, "retrain", shapes, "--size", "64", "--epochs", "500"], cwd=tmp_path,
-                               stderr=subprocess.PIPE, text=True)
+    process = Forked(tmp_path, "retrain", shapes, "--size", "64", "--epochs", "500")
     try:
         start = time.monotonic()
         while not (tmp_path / "retrained.stages" / "01.keras").exists():

@@ -44,8 +44,10 @@ class _Page:
         compare.set_state(left=photo_title, right=title)
     def dream_on(self, network, objective, photo):
         "Go to the studio with an objective and a `ChosenPhoto`."
-        self.panels["Dream"].forms.photo.choose(photo)
-        self.panels["Dream"].set_state(filter="", network=network, objective=objective)
+        studio = self.panels["Dream"]
+        studio.forms.photo.choose(photo)
+        studio.set_state(filter="")
+        studio.forms.layers.choose(network, objective)
         self.tabs.selected_index = list(self.panels).index("Dream")
 
 # %% ../../nbs/apps/page.ipynb #00c841ed

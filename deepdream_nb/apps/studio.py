@@ -8,6 +8,7 @@ __all__ = ['LayerChoice', 'GuideForm', 'FilterForm', 'DreamForms', 'dream_in_sig
 # %% ../../nbs/apps/studio.ipynb #14d00004
 from dataclasses import fields, replace
 from pathlib import Path
+from threading import RLock
 
 import ipywidgets as widgets
 import numpy as np
@@ -32,7 +33,7 @@ from .forms import *
 class LayerChoice:
     "A network, and its layers to mark, which make the objective in an `ObjectiveText`."
     def __init__(self, networks, objective):
-        self.networks, self.objective = networks, objective
+        self.networks, self.objective, self.changing = networks, objective, RLock()
         self.network = control(widgets.Dropdown, "Network", "The network that dreams", options=list(networks))
         help = "Those marked make the objective; Ctrl marks several"
         self.layers = control(widgets.SelectMultiple, "Layers", help, rows=4)
@@ -41,6 +42,9 @@ class LayerChoice:
         self.layers.observe(self._picked, "value")
     @property
     def source(self): return self.networks[self.network.value]
+    def choose(self, network, text):
+        "Choose a network and an objective; nothing that is being loaded meanwhile comes between the two."
+        with self.changing: self.network.value, self.objective.text.value = network, text
     def _named(self):
         try: names = self.objective.objective().names()
         except DeepDreamError: names = ()  # the page says so already
@@ -165,7 +169,7 @@ class DreamForms:
             return set_control(self.form.controls["max_side"], recipe.max_side)
         self.form.check(recipe)
         network, self.filters.filter.value = offered(self.layers.networks, recipe), ""
-        self.layers.network.value, self.objective.text.value = network, recipe.objective
+        self.layers.choose(network, recipe.objective)
         self.form.load(recipe)
 
 # %% ../../nbs/apps/studio.ipynb #14d00030
@@ -196,8 +200,9 @@ class DreamWork:
         except DeepDreamError: top = False  # the page says so already
         source, (numbers, pools, fed) = layers.source, [c[name].value for name in _LOADED]
         found = loaded_network(source, numbers, pools, top, fed)
-        still = source is layers.source  # a reader may have chosen another one meanwhile
-        if still and found is not layers.objective.network: _offer(self.forms, found)
+        with layers.changing:
+            still = source is layers.source  # a reader may have chosen another one meanwhile
+            if still and found is not layers.objective.network: _offer(self.forms, found)
         return found
     def prepare(self, job):
         "Load the network that is chosen, and have a step compiled."

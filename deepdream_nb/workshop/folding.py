@@ -82,6 +82,8 @@ def _in_numbers(config, dtype):
     "A layer's config, with those of layers inside it, in another number format; quantised ones keep theirs."
     if isinstance(config, (list, tuple)): return type(config)(_in_numbers(one, dtype) for one in config)
     if not isinstance(config, dict): return config
+    if config.get("module") == "keras.initializers":  # no random numbers, as the weights follow
+        return {**config, "class_name": "Zeros", "config": {}}
     changed = {name: _in_numbers(value, dtype) for name, value in config.items()}
     if "dtype" in config and "Quantized" not in str(config["dtype"]): changed["dtype"] = dtype
     return changed

@@ -1,0 +1,4 @@
+"""What processes that are `Forked` begin with."""
+from deepdream_nb.workshop.weights import tensorflow
+
+tensorflow()
