@@ -30,10 +30,10 @@ LONG_COMMANDS = {  # and the seconds of computing that each takes at most after 
     "style": (5, ("style", "cat.jpg", "photos/a/cat0.png", "--steps", "9")),
     "dataset": (4, ("dataset", "photos", "pairs", "--recipe", "short.json", "--size", "48", "--batch", "4")),
     "retrain": (12, ("retrain", "photos", "--size", "48", "--layer", "fire4", "--epochs", "1")),
-    "train-filter": (16, ("train-filter", "short.json", "photos", "--steps", "5", "--batch", "2", "--side", "64",
-                          "--size", "64")),
-    "train-gan": (16, ("train-gan", "photos", "--epochs", "2", "--size", "32", "--width", "8", "--critic", "own",
-                       "--batch", "8")),
+    "train-filter": (16, ("train-filter", "short.json", "photos", "--steps", "5", "--batch", "2",
+                          "--side", "64", "--size", "64")),
+    "train-gan": (16, ("train-gan", "photos", "--epochs", "2", "--size", "32", "--width", "8",
+                       "--critic", "own", "--batch", "8")),
     "fast": (4, ("fast", "photos", "--out", "fast")),
 }
 
@@ -60,8 +60,8 @@ _forks.set_forkserver_preload(["loaded"])
 
 
 class Forked:
-    """A command in a process of its own, to be handled as one of `subprocess.Popen`. It is forked from one that
-    has TensorFlow loaded, which saves it the greater part of its start."""
+    """A command in a process of its own, to be handled as one of `subprocess.Popen`. It is forked from one
+    that has TensorFlow loaded, which saves it the greater part of its start."""
     def __init__(self, folder, *arguments):
         self.outputs = [tempfile.NamedTemporaryFile(mode="r+", errors="replace") for _ in range(2)]
         names = [file.name for file in self.outputs]

@@ -6,6 +6,7 @@
 __all__ = ['LayerChoice', 'GuideForm', 'FilterForm', 'DreamForms', 'dream_in_sight', 'DreamWork', 'DreamStudio']
 
 # %% ../../nbs/apps/studio.ipynb #14d00004
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from threading import RLock
@@ -51,8 +52,7 @@ class LayerChoice:
         return tuple(name for name in self.layers.options if name in names)
     def mark(self, _=None):
         "Mark the layers that are in the objective."
-        try: self.layers.value = self._named()
-        except TraitError: pass  # a network's layers are being offered this moment, and marked thereafter
+        with suppress(TraitError): self.layers.value = self._named()  # or they are marked when all are offered
     def _picked(self, change):
         if change.new and change.new != self._named():
             self.objective.text.value = repr(sum(map(layer, change.new)))
@@ -200,9 +200,8 @@ class DreamWork:
         except DeepDreamError: top = False  # the page says so already
         source, (numbers, pools, fed) = layers.source, [c[name].value for name in _LOADED]
         found = loaded_network(source, numbers, pools, top, fed)
-        with layers.changing:
-            still = source is layers.source  # a reader may have chosen another one meanwhile
-            if still and found is not layers.objective.network: _offer(self.forms, found)
+        with layers.changing:  # a reader may have chosen another one meanwhile
+            if source is layers.source and found is not layers.objective.network: _offer(self.forms, found)
         return found
     def prepare(self, job):
         "Load the network that is chosen, and have a step compiled."
