@@ -52,7 +52,7 @@ class LayerChoice:
         return tuple(name for name in self.layers.options if name in names)
     def mark(self, _=None):
         "Mark the layers that are in the objective."
-        with suppress(TraitError): self.layers.value = self._named()  # or they are marked when all are offered
+        with suppress(TraitError): self.layers.value = self._named()  # or they are marked once all are there
     def _picked(self, change):
         if change.new and change.new != self._named():
             self.objective.text.value = repr(sum(map(layer, change.new)))
