@@ -43,7 +43,6 @@ def seen(images):
     fine, middle, *coarse = [0.2 * found[name] for name in _layers_seen]
     return fine, middle, tf.concat(coarse, -1)
 
-
 # %% ../nbs/17_dream_filters.ipynb #21cbf022
 def _normalized(x):
     "Maps (N, H, W, C), each channel of each picture with mean 0 and deviation 1 (Ulyanov et al., 2016)."
@@ -69,7 +68,6 @@ def _doubled(x, channels):
     from keras import layers
     return layers.Conv2DTranspose(channels, 2, strides=2, padding="same")(x)
 
-
 # %% ../nbs/17_dream_filters.ipynb #edb60cb3
 def dream_network(channels=(32, 64, 112, 144), blocks=(1, 2, 3, 3)):
     """A Keras model from a photo and the dream so far (N, H, W, 6), sides multiples of 32, with what lite0
@@ -92,7 +90,6 @@ def dream_network(channels=(32, 64, 112, 144), blocks=(1, 2, 3, 3)):
     changes = layers.Conv2D(48, 1, kernel_initializer=small)(x)
     return keras.Model([images, *looks], changes, name="dream_network")
 
-
 # %% ../nbs/17_dream_filters.ipynb #e86b36f7
 _most, _grid, _margin = 0.4, 32, 16  # the largest change; pixels that sides are multiples of; at the rim
 
@@ -111,7 +108,6 @@ def _on_grid(images):
     more = [[0, (_grid - side % _grid) % _grid] for side in _size(images)]
     return tensorflow().pad(images, [[0, 0], *more, [0, 0]], "REFLECT")
 
-
 # %% ../nbs/17_dream_filters.ipynb #e86b36f6
 @cache
 def _grain():
@@ -124,7 +120,6 @@ def _grained(images, shift=(0, 0)):
     grain = tf.tile(tf.roll(_grain(), shift, [1, 2]), [1, height // 256 + 1, width // 256 + 1, 1])
     return images + grain[:, :height, :width]
 
-
 # %% ../nbs/17_dream_filters.ipynb #17f10010
 def proposed_change(model, photo, now, colors, shift=(0, 0)):
     """The network's change of dreams so far, `now`, of photos (N, H, W, 3), sides multiples of 32, in the
@@ -134,7 +129,6 @@ def proposed_change(model, photo, now, colors, shift=(0, 0)):
     change = tf.reshape(_most * tf.tanh(change / _most), [tf.shape(now)[0], -1, 3]) @ colors
     return tf.reshape(change, tf.shape(now))
 
-
 # %% ../nbs/17_dream_filters.ipynb #e86b36f8
 def filter_pass(model, photo, now, colors):
     "One pass: photos (N, H, W, 3), dreams of them so far, color matrices (N, 3, 3) to dreams (N, H, W, 3)."
@@ -142,7 +136,6 @@ def filter_pass(model, photo, now, colors):
     shown = [_on_grid(with_margin(images)) for images in (photo, now)]
     change = proposed_change(model, *shown, colors)[:, _margin:, _margin:][:, :height, :width]
     return tensorflow().clip_by_value(now + change, 0, 1)
-
 
 # %% ../nbs/17_dream_filters.ipynb #e86b36f9
 def coarse_dream(one_pass, photo, colors, passes=1):
@@ -183,7 +176,6 @@ def compiled_pass(model):
     def run(photo, now, colors): return filter_pass(model, photo, now, colors)
     return run.get_concrete_function()
 
-
 # %% ../nbs/17_dream_filters.ipynb #17000f01
 def fitting_passes(height, width):
     "The passes for a picture of this size: the first is on a copy whose shorter side is 160 pixels or more."
@@ -196,7 +188,6 @@ def _checked_passes(passes, height, width):
     if min(height, width) >= least: return passes or fitting_passes(height, width)
     size = f"{width}x{height}"
     raise FilterError(f"{passes} passes take a picture of {least} pixels a side or more, not {size}")
-
 
 # %% ../nbs/17_dream_filters.ipynb #a55354c0
 @dataclass(eq=False)
@@ -224,7 +215,6 @@ class Filter:
     def save(self, path):
         "Write the filter, its weights in half precision, atomically; returns the path."
         return write_weights(path, self.card, self.model.get_weights())
-
 
 # %% ../nbs/17_dream_filters.ipynb #a55354c1
 def _fingerprint(card, model):

@@ -113,7 +113,6 @@ def _flatten(picture, background="white"):
         colours = Image.alpha_composite(Image.new("RGBA", picture.size, background), colours).convert("RGB")
     return np.asarray(colours).astype("float32") / 255
 
-
 # %% ../nbs/01_images.ipynb #2106b0f6
 def _from_array(array, background="white"):
     "RGB floats in [0, 1] of an array (H, W) or (H, W, 1, 3 or 4); and, of the last, the opacity (H, W)."

@@ -53,7 +53,6 @@ def imagenet_lines():
     lines = (data_folder()/"imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
     return tuple(line.split(" ", 1) for line in lines)
 
-
 # %% ../nbs/02_networks.ipynb #c8e89bde
 def imagenet_classes():
     "The names of ImageNet's 1000 classes (ILSVRC 2012), in the order of a network's outputs."
@@ -91,7 +90,6 @@ class Reach(NamedTuple):
         *numbers, sides = zip(*reaches)
         return cls(*[np.max(group, axis=0) for group in numbers], joined_sides(sides))
 
-
 # %% ../nbs/02_networks.ipynb #bfe8394e
 @dataclass(frozen=True)
 class LayerInfo:
@@ -113,7 +111,6 @@ class LayerInfo:
         "The longer side of `field`; 0: the whole picture."
         return max(self.field)
 
-
 # %% ../nbs/02_networks.ipynb #f7c48da6
 def _info(layer, reach, only=()):
     "The `LayerInfo` of a Keras layer with a reach; None for one that cannot be dreamt on."
@@ -124,7 +121,6 @@ def _info(layer, reach, only=()):
     stride = int(stride) if stride >= 1 else stride
     return LayerInfo(layer.name, layer_kind(layer), int(reach.depth), channels, stride, window, least, grid,
                      bool(reach.places), fits, only)
-
 
 # %% ../nbs/02_networks.ipynb #f7c48da7
 def layer_table(model):
@@ -146,7 +142,6 @@ def _only(model, layer, tied):
     "The one size (height, width) of pictures that a layer takes; () if it takes any."
     return tuple(side or 64 for side in model.input_shape[1:3]) if layer.name in tied else ()
 
-
 # %% ../nbs/02_networks.ipynb #57ac9b2a
 def _layer_of(network, name):
     "The `LayerInfo` of a layer of a network; raises `NetworkError` with the closest names."
@@ -155,7 +150,6 @@ def _layer_of(network, name):
     if name == "logits": return _scores_of(network)
     near = closest(name, by_name, main=[info.name for info in main_layers(network)])
     raise NetworkError(f"{network.name} has no layer {name!r:.60}; {networks_with(name, network.name)}{near}")
-
 
 # %% ../nbs/02_networks.ipynb #57ac9b2b
 def _ends(network):
@@ -175,7 +169,6 @@ def _scores_of(network):
     if network.name in application_networks(): way = "load_network(..., top=True) keeps its classes"
     raise NetworkError(f"{network.name} has no logits here: {way}")
 
-
 # %% ../nbs/02_networks.ipynb #57ac9b2c
 def _check_size(network, height, width, names):
     "Raise `ImageError` if a picture of this size does not reach all the layers `names`."
@@ -188,7 +181,6 @@ def _check_size(network, height, width, names):
     needed = f"{network.name} needs at least {least} on each side for {', '.join(names)}"
     raise ImageError(f"a picture of {width}x{height} pixels is too small: {needed}")
 
-
 # %% ../nbs/02_networks.ipynb #57ac9b2d
 def number_of_class(network, word):
     "The number of a class by its name; capitals count where they tell two apart. Raises `NetworkError`."
@@ -200,7 +192,6 @@ def number_of_class(network, word):
     if found: near = f"it has {' and '.join(names[number] for number in found)}; write it as it stands there"
     raise NetworkError(f"{network.name} knows no class {word!r:.60}; {near}")
 
-
 # %% ../nbs/02_networks.ipynb #57ac9b2e
 def check_layers(network, names, wanting=""):
     "Raise `NetworkError` for a layer that is not there, or lacks the places that something is `wanting`."
@@ -209,7 +200,6 @@ def check_layers(network, names, wanting=""):
         deepest = [one.name for one in main_layers(network) if one.places][-1:] or ["one before it"]
         alone = f"{info.name} of {network.name} has one value for the whole picture"
         raise NetworkError(f"{wanting:.60} needs a layer with places, and {alone}; take {deepest[0]}")
-
 
 # %% ../nbs/02_networks.ipynb #7340e958
 def _cut(network, names):
@@ -222,7 +212,6 @@ def _cut(network, names):
     tied = whole.input_shape[1:3] != (None, None) and not any(info.only for info in infos)
     if tied or multiple > 1 or any(map(smooths_up, cut.layers)): cut = at_any_size(cut, multiple, rest)
     return keras.Model(cut.input, dict(zip(names, cut.outputs)))
-
 
 # %% ../nbs/02_networks.ipynb #8185b280
 @dataclass(frozen=True, eq=False)
@@ -271,7 +260,6 @@ def _check_made(network, model, plain, fed):
     made = network.model if network.pooling == "max" else fold(plain, *fed, network.dtype)
     check_copy(model, made, *fed, size)
 
-
 # %% ../nbs/02_networks.ipynb #d1bd45b6
 def load_network(
     source="lite0",        # a name, a `.keras` file, or a `keras.Model`
@@ -298,7 +286,6 @@ def load_network(
     made = Network(name, folded, layer_table(folded), key, names, dtype, pooling, preprocessing)
     if not ours: _check_made(made, plain if weights == "random" else model, plain, fed)
     return made
-
 
 # %% ../nbs/02_networks.ipynb #87b372de
 def main_layers(network):

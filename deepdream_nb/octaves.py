@@ -143,7 +143,6 @@ def _looked_at(dreamt, image, objective, settings):
               "take another layer or channel", file=sys.stderr)
     return dreamt
 
-
 # %% ../nbs/05_octaves.ipynb #05a00004
 def sizes_for(image, network, objective, settings):
     "The (height, width) of each octave; raises `ImageError` for a picture that does not reach the layers."

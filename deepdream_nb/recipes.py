@@ -196,8 +196,7 @@ def _warm_start(start, image, recipe):
     if recipe.octaves != 1:
         raise RecipeError(f"a dream that begins with another picture has one octave, not {recipe.octaves}")
     if np.shape(start) == image.shape: return start
-    shapes = f"has the shape {np.shape(start)}, and the photo {image.shape}"
-    raise RecipeError(f"the picture to begin with {shapes}")
+    raise RecipeError(f"the picture to begin with has shape {np.shape(start)}, and the photo {image.shape}")
 
 # %% ../nbs/07_recipes.ipynb #07a00013
 def _after_step(state, callback):
@@ -230,18 +229,15 @@ def make_dreams(photos, recipe=None, weights=None, network=None, progress=True):
     return [Dream(one, record_of(recipe, network, photo)) for one, photo in zip(dreamt, photos)]
 
 # %% ../nbs/07_recipes.ipynb #1a649853
-@lru_cache(maxsize=4)
-def _embedded(name, dtype, pooling): return load_network(name, None, dtype, pooling=pooling)
+_kept = lru_cache(maxsize=4)(load_network)
 
 def network_for(recipe, weights=None, dtype=None):
     """The network that a recipe names, with its classes if the objective asks for a logit; `dtype`: in place
     of the recipe's own, as `load_network` takes it. An embedded one is kept for the next call."""
     top = bool(recipe.objective) and "logits" in parse(recipe.objective).names()
     number, fed = dtype or recipe.dtype, recipe.preprocessing
-    if recipe.network in EMBEDDED and not weights and fed == "auto":
-        return _embedded(recipe.network, number, recipe.pooling)
-    return load_network(recipe.network, weights, number, top, recipe.pooling, fed)
-
+    load = load_network if weights or recipe.network not in EMBEDDED else _kept
+    return load(recipe.network, weights, number, top, recipe.pooling, fed)
 
 # %% ../nbs/07_recipes.ipynb #07a00037
 EFFORTS = {"quick": 0.4, "usual": 1.0, "full": 2.0}  # so many of a recipe's steps
@@ -300,11 +296,9 @@ def _checked_photo(record, photo, name):
     if not record.recipe.takes_photo: return None, None
     if photo is None: raise RecipeError(f"{name} was made from a photo; name it")
     photo, alpha = load_with_alpha(photo)
-    # older versions kept no hash with a filter's picture
-    if record.photo in ("", image_hash(photo)): return photo, alpha
+    if record.photo in ("", image_hash(photo)): return photo, alpha  # older filters' pictures have no hash
     height, width = record.photo_size
-    raise RecipeError(
-        f"this is not the photo that {name} was made from (that one had {width}x{height} pixels)")
+    raise RecipeError(f"this is not the photo that {name} was made from, which had {width}x{height} pixels")
 
 def _check_pictures(name, recorded, given):
     "Raise `RecipeError` unless the given pictures are those of the record."
@@ -337,8 +331,7 @@ def recipe_diff(one, other):
 
 # %% ../nbs/07_recipes.ipynb #07a00018
 def _load_checkpoint(path, record):
-    """The (octave, step, image) to go on from, None if there is no file; raises `RecipeError` for that of
-    another dream."""
+    "The (octave, step, image) to go on from, None without a file; raises `RecipeError` for another dream's."
     if not Path(path).is_file(): return None
     found, state = read_checkpoint(path)
     for name in ("recipe", "fingerprint", "photo", "pictures"):
@@ -350,8 +343,7 @@ def _load_checkpoint(path, record):
 
 # %% ../nbs/07_recipes.ipynb #93289b85
 def estimate_memory(recipe, size, network=None):
-    """The peak bytes of this process if it follows a recipe on a photo of `size` (height, width), by
-    estimate; loads the network."""
+    "The peak bytes of this process, by estimate, while it follows a recipe on a photo of (height, width)."
     recipe = load_recipe(recipe)
     network = network or network_for(recipe)
     height, width = recipe.fitted(np.broadcast_to(np.float32(0), (*size, 3))).shape[:2]

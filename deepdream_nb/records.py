@@ -51,7 +51,6 @@ def _before(cls, found):
     own = str(found.get("network")).endswith(".keras") and "preprocessing" in cls.__dataclass_fields__
     return {"preprocessing": "unit"} if own else {}
 
-
 # %% ../nbs/06a_records.ipynb #07a00003
 class AnyRecipe:
     "What all kinds of recipes share; `kind` makes them known."
@@ -239,12 +238,10 @@ def made_by(record, maker):
     "Whether a record names what `load` returned; older versions knew an own network by its weights alone."
     return record.fingerprint in ("", maker.fingerprint, maker.fingerprint.partition("-")[0])
 
-
 # %% ../nbs/06a_records.ipynb #07a00109
 def named(recipe, network):
     "A recipe with its network's file without folders, and what the network is fed."
     return replace(recipe, network=Path(recipe.network).name, preprocessing=network.preprocessing)
-
 
 # %% ../nbs/06a_records.ipynb #07a00014
 def save_dream(dream, path, overwrite=True):

@@ -168,8 +168,6 @@ def _shared(model, own, rest, others):
         used[home.name] = home
     return model, used
 
-
-
 # %% ../../nbs/apps/browser.ipynb #6b000011
 def _write_filter(folder, filter, bar, others):
     "The graphs of a filter and their weights, `others` aside; returns what the page must know of it."
@@ -189,7 +187,6 @@ def _write_filter(folder, filter, bar, others):
     weights = [one.entry if one in others else one.write(folder) for one in used.values()]
     return {"fingerprint": filter.fingerprint, "palette": filter.recipe.palette, "graphs": graphs,
             "weights": weights}
-
 
 # %% ../../nbs/apps/browser.ipynb #6b000013
 _SETTINGS = ("objective", "octaves", "octave_scale", "steps", "step_size", "jitter", "smoothing", "palette",

@@ -31,7 +31,6 @@ def _smaller():
     found = [f"--{name.replace('_', '-')}" for name in usual if name in options]
     return f"; try a smaller {' or '.join(found)}" if found else ""
 
-
 # %% ../../nbs/apps/cli.ipynb #b1a4c001
 def _blanks():
     "A hint, where some words of the line are together the name of a file that a shell has taken apart."

@@ -69,7 +69,6 @@ def _check_used(recipe, given, network):
         if not wrong or given.get(name) in (None, type(recipe).__dataclass_fields__[name].default): continue
         raise DeepDreamError(f"--{name.replace('_', '-')} {why}")
 
-
 # %% ../../nbs/apps/cli_dreams.ipynb #fd590002
 def _loaded(choice, base, given):
     "A recipe with the settings `given` in place of its own, and its network."
@@ -80,7 +79,6 @@ def _loaded(choice, base, given):
         recipe = replace(recipe, objective=_usual_objective(network))
     _check_used(recipe, given, network)
     return recipe, network
-
 
 # %% ../../nbs/apps/cli_dreams.ipynb #fd59a0ef
 @dataclass(frozen=True)
@@ -105,7 +103,6 @@ class _Choice:
         base = with_effort(self.recipe or usual_recipe(settings.get("network")), self.effort or "usual")
         wish = self.objective(settings.get("objective"))
         return _loaded(self, base, {**settings, **({"objective": wish} if wish else {})})
-
 
 # %% ../../nbs/apps/cli_dreams.ipynb #ddbce239
 _usual_guide = {

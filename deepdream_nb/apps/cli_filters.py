@@ -43,7 +43,6 @@ def _fast_folder(source, out, recipe, force):
     large = [photo for photo in find_photos(source) if recipe.max_side and _longest(photo) > recipe.max_side]
     if large: print(f"{len(large)} shrunk to {recipe.max_side} pixels; --max-side 0 keeps their sizes")
 
-
 # %% ../../nbs/apps/cli_filters.ipynb #f4a00001
 def _longest(photo):
     "The longer side of a picture file, in pixels; 0 for what is none."

@@ -188,7 +188,6 @@ def dream_in_sight(job, runner, network, recipe, photo, pictures={}):
 # %% ../../nbs/apps/studio.ipynb #14d00133
 _LOADED = ("dtype", "pooling", "preprocessing")  # with what a network is loaded
 
-
 # %% ../../nbs/apps/studio.ipynb #14d00033
 class DreamWork:
     "Gets ready for what `DreamForms` are set to, and makes it."

@@ -37,7 +37,6 @@ def _own_operation(operation, number):
     made._inbound_nodes, made._outbound_nodes, made.name = [], [], f"operation_{number}"
     return made
 
-
 # %% ../../nbs/workshop/folding.ipynb #3971d41b
 def rebuild(model, inputs, make):
     "Run a model's graph on symbolic `inputs`, with `make(layer)` for each layer; the outputs and {old: new}."
@@ -52,7 +51,6 @@ def rebuild(model, inputs, make):
         return _at_rest(made) if type(made) is type(operation) else lambda x, *_, **__: made(x)
     def run(model, x): return keras.Model(model.inputs, model.outputs)._run_through_graph(x, swap)
     return run(model, inputs), new
-
 
 # %% ../../nbs/workshop/folding.ipynb #d07fb0c6
 def _all_layers(model):
@@ -76,7 +74,6 @@ def _stable_names(layers):
             names[layer] = f"{base}_{place}" if place else base
     return names
 
-
 # %% ../../nbs/workshop/folding.ipynb #f3a00002
 def _in_numbers(config, dtype):
     "A layer's config, with those of layers inside it, in another number format; quantised ones keep theirs."
@@ -97,7 +94,6 @@ def like(layer, dtype="float32", **config):
         why = str(error).split("\n")[0][:150]
         raise NetworkError(f"the layer {layer.name} ({layer_kind(layer)}) cannot be copied: {why}") from None
 
-
 # %% ../../nbs/workshop/folding.ipynb #f3a00005
 def _give_state(layer, old):
     "Give a layer what another one of its kind has learnt: weights, and what is computed from them."
@@ -105,7 +101,6 @@ def _give_state(layer, old):
     layer.set_weights(old.get_weights())
     for one in layer._flatten_layers():  # an adapted Normalization keeps its mean beside its weights
         if hasattr(one, "finalize_state"): one.finalize_state()
-
 
 # %% ../../nbs/workshop/folding.ipynb #f3a00003
 _lost = "lost"  # what stands for the output of a layer that failed
@@ -130,7 +125,6 @@ def tied_layers(model):
     model._run_through_graph(keras.ops.convert_to_tensor(other), guarded)
     return tied
 
-
 # %% ../../nbs/workshop/folding.ipynb #f3a00004
 def _activation(layer): return getattr(getattr(layer, "activation", None), "__name__", None)
 
@@ -141,7 +135,6 @@ def ends(model):
         operation, _, place = tensor._keras_history
         found.append(ends(operation)[place] if is_graph(operation) else operation)
     return found
-
 
 # %% ../../nbs/workshop/folding.ipynb #f3a00006
 def is_softmax(operation):
@@ -157,7 +150,6 @@ def _copied_at(model, size, make):
     outputs, new = rebuild(model, image, make)
     for old, layer in new.items(): _give_state(layer, old)
     return keras.Model(image, outputs, name=model.name)
-
 
 # %% ../../nbs/workshop/folding.ipynb #0d474f6a
 def plain_copy(model, pooling="max"):
@@ -176,7 +168,6 @@ def plain_copy(model, pooling="max"):
     if size == (None, None) or tied_layers(copied): return copied
     try: return _copied_at(model, (None, None), make)
     except (TypeError, ValueError): return copied  # a layer that asks for the size before there is a picture
-
 
 # %% ../../nbs/workshop/folding.ipynb #ca8c155b
 def _reader(layer):
@@ -201,7 +192,6 @@ def _first_convolution(model):
     while layer_kind(layer) == "ZeroPadding2D": layer, padded = _reader(layer), True
     usable = layer_kind(layer) == "Conv2D" and layer.groups == 1 and len(layer._inbound_nodes) == 1
     return (layer, padded or layer.padding != "valid") if usable else (None, True)
-
 
 # %% ../../nbs/workshop/folding.ipynb #5f397728
 def _folded_weights(layer, matrix, offset, normalisation):
@@ -264,7 +254,6 @@ def fold(model, matrix, offset, dtype="float32"):
         elif layer.weights: _give_state(layer, old)
     return folded
 
-
 # %% ../../nbs/workshop/folding.ipynb #f3a00011
 def _own_layers():
     "Layers of our own: one mirrors the border of pictures, one enlarges maps of an unknown size."
@@ -286,12 +275,10 @@ def _own_layers():
             return tf.cast(tf.image.resize(maps, size, self.interpolation), maps.dtype)
     return Mirrored, Enlarged
 
-
 # %% ../../nbs/workshop/folding.ipynb #f3a00012
 def smooths_up(layer):
     "Whether a layer enlarges maps smoothly."
     return layer_kind(layer) == "UpSampling2D" and layer.interpolation != "nearest"
-
 
 # %% ../../nbs/workshop/folding.ipynb #f3a00013
 def at_any_size(model, multiple=1, rest=0):
@@ -306,4 +293,3 @@ def at_any_size(model, multiple=1, rest=0):
     outputs, new = rebuild(model, mirrored(multiple, rest)(image) if multiple > 1 else image, make)
     for old, layer in new.items(): _give_state(layer, old)
     return keras.Model(image, outputs, name=model.name)
-

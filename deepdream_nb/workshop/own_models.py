@@ -17,7 +17,6 @@ from .weights import *
 from .embedded import *
 from .folding import *
 
-
 # %% ../../nbs/workshop/own_models.ipynb #0e000031
 def _unknown(name):
     "Why there is no network of a name."
@@ -32,7 +31,6 @@ def _demand_no_weights(name, weights):
     "Raise `NetworkError` for a weights file where there are weights already."
     if weights in (None, "random"): return
     raise NetworkError(f"{name} has its weights already, and takes no weights file such as {weights!s:.100}")
-
 
 # %% ../../nbs/workshop/own_models.ipynb #0e000032
 def find_model(source, weights=None, top=False):
@@ -53,7 +51,6 @@ def find_model(source, weights=None, top=False):
     model, prepare = load_application(name, weights, top)
     return name, model, prepare, None if top else ()
 
-
 # %% ../../nbs/workshop/own_models.ipynb #0e000034
 _known_layers = {  # how networks that are often dreamt with call their layers
     "lite0": r"stem|head|block(\d|1[0-5])(_(add|expand|depthwise|project))?",
@@ -65,7 +62,6 @@ def networks_with(layer, but=""):
     "The other networks that are often dreamt with and have a layer of this name, as a phrase; or nothing."
     found = [name for name, names in _known_layers.items() if name != but and re.fullmatch(names, str(layer))]
     return f"{' and '.join(found)} {'has' if len(found) == 1 else 'have'} one; " if found else ""
-
 
 # %% ../../nbs/workshop/own_models.ipynb #0e000007
 def _inputs(model):
@@ -88,7 +84,6 @@ def check_model(name, model):
         raise NetworkError(f"the layer {layer.name} of {name} wants channels first; they have to be last")
     if not all(np.isfinite(weight).all() for weight in model.get_weights() if weight.dtype.kind == "f"):
         raise NetworkError(f"the weights of {name} hold values that are not finite numbers")
-
 
 # %% ../../nbs/workshop/own_models.ipynb #1d90bcd9
 _torch_mean, _torch_deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -118,7 +113,6 @@ def _after_arithmetic(model):
         if kind not in _arithmetic and not shaking: return x
         x = nodes[0].output_tensors[0]
 
-
 # %% ../../nbs/workshop/own_models.ipynb #0e000011
 def wanted_input(model):
     "\"bytes\" for a flat model that begins with a calculation which is made for 0 to 255; else \"unit\"."
@@ -130,7 +124,6 @@ def wanted_input(model):
                     for value in (0, 1)]
     span, start = np.abs(white - black).mean(), np.abs(black).mean()
     return "bytes" if span < 0.1 or start > 10 * span else "unit"
-
 
 # %% ../../nbs/workshop/own_models.ipynb #0e000014
 def _answers(model, picture):
@@ -150,7 +143,6 @@ def _differ(model, right, ours, operation):
     spread = np.std(right) + 1e-3 * np.abs(right).max() + 1e-6
     return float(np.sqrt(np.mean((right - ours) ** 2)) / spread)
 
-
 # %% ../../nbs/workshop/own_models.ipynb #0e000015
 def check_copy(model, network, matrix, offset, size):
     """Raise `NetworkError` unless a model and the network made of it, which takes RGB in [0, 1], give the
@@ -169,7 +161,6 @@ def check_copy(model, network, matrix, offset, size):
         raise NetworkError(f"{model.name} cannot be copied exactly: the copy gives other numbers at "
                            f"{operation.name}; a layer before it holds more than its weights and its config")
 
-
 # %% ../../nbs/workshop/own_models.ipynb #0e000018
 def _pair(value):
     "Numbers for down and across, as a column."
@@ -180,7 +171,6 @@ def _enlarged(layer, sides, kernel, step):
     more, margin = getattr(layer, "output_padding", None), kernel // 2 * (layer.padding == "same")
     if more is not None: return (sides - 1) * step + kernel - 2 * margin + _pair(more)
     return sides * step + (np.maximum(kernel - step, 0) if layer.padding == "valid" else 0)
-
 
 # %% ../../nbs/workshop/own_models.ipynb #0e000021
 def sides_after(layer, sides):
@@ -199,7 +189,6 @@ def sides_after(layer, sides):
     if layer.padding == "same": return -(-sides // step)
     return where_there_are_some((sides - kernel) // step + 1)
 
-
 # %% ../../nbs/workshop/own_models.ipynb #0e000043
 def layer_shape(layer):
     "The shape of what a layer in a graph gives; that of a batch of maps for one that stands alone."
@@ -212,7 +201,6 @@ def _sees_all(layer):
     whole = kind == "LayerNormalization" and {1, 2} & set(axes.tolist())
     named = kind.startswith("Global") or "Attention" in kind or kind in ("GroupNormalization", "Resizing")
     return bool(named or whole or len(layer_shape(layer)) != 4)
-
 
 # %% ../../nbs/workshop/own_models.ipynb #0e000044
 def window(layer):
@@ -227,14 +215,12 @@ def window(layer):
     if layer_kind(inner).endswith("Transpose"): return -(-kernel // strides), 1 / strides
     return kernel, strides
 
-
 # %% ../../nbs/workshop/own_models.ipynb #0e000019
 def joined_sides(found):
     "The lengths where branches meet: those that are alike, or 1; 0 where they do not fit."
     longest = np.max(found, axis=0)
     fitting = np.all([(one == longest) | (one == 1) for one in found], axis=0)
     return np.where(fitting, longest, 0)
-
 
 # %% ../../nbs/workshop/own_models.ipynb #0e000040
 def fitting(sides, grid):
@@ -248,4 +234,3 @@ def fitting(sides, grid):
             least = int(np.argmax(many))
             if least and many[least::multiple].all(): return least, (multiple, rest)
     return 0, (1, 0)
-

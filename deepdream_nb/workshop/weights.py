@@ -39,7 +39,6 @@ def silent_stderr():
             os.dup2(kept, 2)
             os.close(kept)
 
-
 # %% ../../nbs/workshop/weights.ipynb #74a0a153
 def weights_file(name, weights):
     "The path of the weights to load, or None to let Keras find or download them; raises `NetworkError`."
@@ -121,7 +120,6 @@ def _built(name, builder, weights, top):
     lacks_scaling = name.startswith("efficientnetb") and weights != "imagenet"
     return _as_downloaded(model, sys.modules[builder.__module__]) if lacks_scaling else model
 
-
 # %% ../../nbs/workshop/weights.ipynb #260356c7
 def load_application(name, weights=None, top=False):
     "A `keras.applications` model (untrained with weights 'random') and its preprocessing function."
@@ -138,7 +136,6 @@ def load_application(name, weights=None, top=False):
         why = type(error).__name__
         raise NetworkError(f"cannot get the weights of {name} ({why}). {_three_ways.format(name)}") from None
     return model, sys.modules[builder.__module__].preprocess_input
-
 
 # %% ../../nbs/workshop/weights.ipynb #1d90bc01
 def load_model_file(path):
@@ -189,7 +186,6 @@ def _graph_text(model):
         found.append([type(one).__name__, own, [read(x) for x in given]])
     return json.dumps(found, default=str)
 
-
 # %% ../../nbs/workshop/weights.ipynb #45061c60
 def fingerprint(model, graph=False):
     "The sha256 of a flat model's weights, names left out; with `graph`, and one of what it does with them."
@@ -198,4 +194,3 @@ def fingerprint(model, graph=False):
         digest.update(str(weight.shape).encode() + np.ascontiguousarray(weight).tobytes())
     shown = hashlib.sha256(_graph_text(model).encode()).hexdigest()[:16] if graph else ""
     return "-".join(filter(None, (digest.hexdigest(), shown)))
-
