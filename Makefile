@@ -40,7 +40,7 @@ test: export TF_NUM_INTRAOP_THREADS = 1
 test: export OMP_NUM_THREADS = 1
 test: $(VENV)/ready-dev sync ## Check that notebooks and package agree, and run all tests
 	$(BIN)/python tools/notebooks.py 3
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile tests
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests
 	@$(BIN)/python tools/skipped.py
 
 FOLDERS = nbs nbs/workshop nbs/apps nbs/solutions
@@ -94,7 +94,7 @@ COVERAGE = COVERAGE_FILE='$(CURDIR)/_coverage/data' COVERAGE_RCFILE='$(CURDIR)/.
 coverage: $(VENV)/ready-dev ## Which lines of the package no notebook and no test runs
 	@rm -rf _coverage && mkdir _coverage
 	find nbs -name '*.ipynb' -not -path '*/.*' | sort | xargs -P 3 -n 1 env $(COVERAGE) run $(BIN)/nbdev_test --n_workers 0 --path
-	$(COVERAGE) run -m pytest -q -n 3 --dist loadfile tests
+	$(COVERAGE) run -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests
 	@$(COVERAGE) combine --quiet && $(COVERAGE) report
 
 panels: $(VENV)/ready $(VENV)/ready-panels ## Dream with the mouse: the panels as a page in the browser

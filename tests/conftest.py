@@ -81,6 +81,17 @@ def full_disk(size=0):
     finally: resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+LONGEST = ("command", "networks", "panels", "filters", "retraining", "folders", "gan", "stopping", "readme")
+
+
+def pytest_collection_modifyitems(items):
+    "The files that take longest come first, so that at the end no process is left alone with one of them."
+    def place(item):
+        name = item.path.stem.removeprefix("test_")
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def album(tmp_path_factory):
     "A folder with photos of two kinds, all of one shape, and a short recipe."
