@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from processes import LONG_COMMANDS, SHORT, begin, half_written, pictures_in
 from stops import STATUS, stopped, stopped_well
@@ -48,7 +49,11 @@ SMALL = ("--recipe", "terriers", "--min-side", "0")
 def test_ctrl_c_twice_keeps_the_checkpoint(album, tmp_path):
     shutil.copytree(album, tmp_path / "album")
     process = begin(tmp_path / "album", ("dream", "cat.jpg", *SMALL, "--steps", 5000))
-    code, error = stopped(process, signal.SIGINT, seconds := random.Random(SEED).uniform(3, 6), again=0.02)
+    while not [*(tmp_path / "album").glob("*.lock")]:  # it begins to dream
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    seconds = sum(psutil.Process(process.pid).cpu_times()[:2]) + random.Random(SEED).uniform(0, 3)
+    code, error = stopped(process, signal.SIGINT, seconds, again=0.02)
     said = f"DEEPDREAM_SEED={SEED}: after {seconds:.2f} s, exit status {code}: {error}"
     way_on = shlex.join(["-m", "deepdream_nb", "dream", "cat.jpg", *SMALL, "--steps", "5000", "--resume"])
     assert code == 130 and error.startswith("deepdream: interrupted; to go on:  "), said
