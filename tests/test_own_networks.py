@@ -196,6 +196,11 @@ def test_a_layer_that_holds_more_than_its_weights_and_its_config_is_refused(name
         load_network(keras.Model(model.inputs, model.outputs, name=name))
 
 
+def test_what_rounding_alone_changes_is_no_fault_of_the_copy():
+    def wild(x): return keras.ops.sin(1e4 * keras.ops.sin(1e4 * L.Conv2D(4, 3, name="seen")(x)))
+    assert load_network(made(wild), preprocessing="caffe")["seen"].channels == 4
+
+
 def test_no_layer_disturbs_a_dream():
     network = load_network(MODELS["disturbed"]())
     last = f'layer("{network.layers[-1].name}")'
