@@ -228,9 +228,11 @@ class Network:
     cache: dict = field(default_factory=dict, repr=False)  # of cut models and compiled steps
     __getitem__ = _layer_of
     def compiled(self, key, make):
-        "What `make()` returns, made at the first call with this key and kept."
-        if key not in self.cache: self.cache[key] = make()
-        return self.cache[key]
+        "What `make()` returns, made at the first call with this key and kept until fifty others were asked for."
+        found = self.cache.pop(key, None) or make()
+        self.cache[key] = found
+        if len(self.cache) > 50: self.cache.pop(next(iter(self.cache)), None)
+        return found
     def features(self, names):
         "The model from an image batch (N, H, W, 3) to {name: output}, cut at the deepest layer, and kept."
         return self.compiled(("features", tuple(names)), lambda: _cut(self, names))

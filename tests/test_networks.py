@@ -3,6 +3,7 @@ import importlib
 import importlib.metadata
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from deepdream_nb.networks import (LayerInfo, NetworkError, Reach, classify, ima
                                    load_network, main_layers, probe_preprocessing, tensorflow)
 from deepdream_nb.objectives import measure
 from deepdream_nb.octaves import dream
-from deepdream_nb.recipes import Recipe, make_dream, replay, save_dream
+from deepdream_nb.recipes import Recipe, make_dream, network_for, replay, save_dream
 from deepdream_nb.workshop.embedded import EMBEDDED, load_embedded
 from deepdream_nb.workshop.folding import layer_kind, rebuild, resolve_dtype
 from deepdream_nb.workshop.weights import application_networks
@@ -266,3 +267,19 @@ def test_a_layer_of_another_network_is_named_with_it(name, other):
         if wrong in {one.name for one in network.layers}: continue
         with pytest.raises(NetworkError) as error: network[wrong]
         assert f"{name} has one" not in str(error.value) and f"{name} and" not in str(error.value)
+
+
+def test_an_embedded_network_stays_loaded_with_its_latest_steps():
+    photo, recipe = cat[:64, :64], Recipe("squeezenet", 'layer("fire3")', octaves=1, steps=1)
+    network = network_for(recipe)
+    assert network_for(replace(recipe, objective='layer("fire5")', seed=3)) is network
+    assert network_for(replace(recipe, pooling="average")) is not network
+    assert network_for(recipe, weights="random") is not network
+    make_dream(photo, recipe, progress=False)
+    step = next(key for key in network.cache if key[0] == "step")
+    made = [network.compiled(("tried", number), lambda: [number]) for number in range(40)]
+    make_dream(photo, recipe, progress=False)  # used again, and therefore kept
+    made += [network.compiled(("tried", number), lambda: [number]) for number in range(40, 80)]
+    assert step in network.cache and len(network.cache) == 50
+    assert network.compiled(("tried", 79), list) is made[79]
+    assert network.compiled(("tried", 0), list) == []
