@@ -70,7 +70,7 @@ def make_zoom(
     path,           # of the film: .mp4, .gif or .webp; its frames go into the folder <name>.frames
     settings=None,  # `ZoomSettings`
     weights=None,   # a weights file for the network
-    network=None,   # an already loaded `Network`, to save the time
+    network=None,   # a loaded `Network`; an embedded one stays loaded anyway
     progress=True,  # show progress bars
     pictures={},    # see `make_dream`
     **given,        # single settings, such as `frames=200`

@@ -153,7 +153,7 @@ def make_dream(
     photo,          # whatever `load_image` takes
     recipe=None,    # a `Recipe`, a name, a JSON file or a picture; the default recipe if not given
     weights=None,   # a weights file for the network
-    network=None,   # an already loaded `Network`, to save the time
+    network=None,   # a loaded `Network`; an embedded one stays loaded anyway
     progress=True,  # show a progress bar
     callback=None,  # see `dream`
     pictures={},    # what the objective names, and "start", to begin with in place of the photo
