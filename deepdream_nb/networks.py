@@ -228,7 +228,7 @@ class Network:
     cache: dict = field(default_factory=dict, repr=False)  # of cut models and compiled steps
     __getitem__ = _layer_of
     def compiled(self, key, make):
-        "What `make()` returns, made at the first call with this key and kept until fifty others were asked for."
+        "What `make()` returns, made at the first call with this key; kept until fifty others are asked for."
         found = self.cache.pop(key, None) or make()
         self.cache[key] = found
         if len(self.cache) > 50: self.cache.pop(next(iter(self.cache)), None)
