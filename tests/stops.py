@@ -74,7 +74,7 @@ def outcome(folder):
 
 
 def stop_until_done(folder, name, rng, most_stops=20):
-    "Stop a command at random moments until it ends; yields (what was done, was it well) for each run."
+    "Stop a command at random moments until it ends; yields (what was done, was it well, exit status) of runs."
     most, arguments = LONG_COMMANDS[name]
     for number in range(most_stops + 1):
         start, signum = rng.choice([started, Forked, Forked, Forked]), rng.choice([*STATUS])
@@ -85,7 +85,7 @@ def stop_until_done(folder, name, rng, most_stops=20):
         bad = half_written(folder)
         times = "once" if again is None else "twice"
         said = f"{name}: {signum.name} {times} after {seconds:.2f} s: {code} {error!r} {bad or ''}"
-        yield said, stopped_well(code, error, signum) and not bad
+        yield said, stopped_well(code, error, signum) and not bad, code
         if code == 0: return
         if name == "dream" and "--resume" in error: arguments = (*LONG_COMMANDS[name][1], "--resume")
 
@@ -104,8 +104,8 @@ def run(count, seed, names):
                     assert begin(Path(outer, name), LONG_COMMANDS[name][1]).communicate()[1] == ""
                     whole[name] = outcome(Path(outer, name))
                 shutil.copytree(Path(outer, "album"), place)
-                for said, well in stop_until_done(place, name, rng):
-                    stops, wrong = stops + 1, wrong + (not well)
+                for said, well, code in stop_until_done(place, name, rng):
+                    stops, wrong = stops + (code != 0), wrong + (not well)  # what came to its end was no stop
                     print(said if well else f"WRONG {said}", flush=True)
                 if outcome(place) != whole[name]:
                     wrong += 1
@@ -117,6 +117,8 @@ def run(count, seed, names):
 
 
 if __name__ == "__main__":
+    # A shell that runs this in the background has Ctrl-C ignored, here and in all processes begun here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
