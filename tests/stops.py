@@ -74,7 +74,7 @@ def outcome(folder):
 
 
 def stop_until_done(folder, name, rng, most_stops=20):
-    "Stop a command at random moments until it ends; yields (what was done, was it well, exit status) of runs."
+    "Stop a command at random moments until it ends; yields (what was done, was it well, status) of runs."
     most, arguments = LONG_COMMANDS[name]
     for number in range(most_stops + 1):
         start, signum = rng.choice([started, Forked, Forked, Forked]), rng.choice([*STATUS])
