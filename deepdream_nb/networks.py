@@ -213,6 +213,13 @@ def _cut(network, names):
     if tied or multiple > 1 or any(map(smooths_up, cut.layers)): cut = at_any_size(cut, multiple, rest)
     return keras.Model(cut.input, dict(zip(names, cut.outputs)))
 
+def _compiled(network, key, make):
+    "What `make()` returns, made at the first call with this key; kept until fifty others are asked for."
+    found = network.cache.pop(key, None) or make()
+    network.cache[key] = found
+    if len(network.cache) > 50: network.cache.pop(next(iter(network.cache)), None)
+    return found
+
 # %% ../nbs/02_networks.ipynb #8185b280
 @dataclass(frozen=True, eq=False)
 class Network:
@@ -227,12 +234,7 @@ class Network:
     preprocessing: str = "auto"         # what an own model is fed, a key of `preprocessings`; auto: its own
     cache: dict = field(default_factory=dict, repr=False)  # of cut models and compiled steps
     __getitem__ = _layer_of
-    def compiled(self, key, make):
-        "What `make()` returns, made at the first call with this key; kept until fifty others are asked for."
-        found = self.cache.pop(key, None) or make()
-        self.cache[key] = found
-        if len(self.cache) > 50: self.cache.pop(next(iter(self.cache)), None)
-        return found
+    compiled = _compiled
     def features(self, names):
         "The model from an image batch (N, H, W, 3) to {name: output}, cut at the deepest layer, and kept."
         return self.compiled(("features", tuple(names)), lambda: _cut(self, names))

@@ -82,6 +82,7 @@ def stop_until_done(folder, name, rng, most_stops=20):
         seconds = rng.uniform(0, longest) if number < most_stops else 10**6  # the last one comes to its end
         again = rng.choice([None, rng.uniform(0, 0.05)])
         code, error = stopped(process, signum, seconds, again)
+        if number and code == 2 and "is there already" in error: return  # before, all was done
         bad = half_written(folder)
         times = "once" if again is None else "twice"
         said = f"{name}: {signum.name} {times} after {seconds:.2f} s: {code} {error!r} {bad or ''}"
