@@ -31,7 +31,7 @@ def _fixed_pass(filter, size, passes):
     colors = tf.TensorSpec([1, 3, 3], "float32", name="colors")
     def run(photo, colors):
         def one_pass(*given): return filter_pass(filter.model, *given)
-        made = generate(one_pass, photo, colors, passes or fitting_passes(*size))
+        made = generate(one_pass, photo, colors, passes)
         return tf.identity(made, name="dream")
     return tf.function(run, input_signature=[photo, colors], autograph=False), [photo, colors]
 
@@ -54,7 +54,7 @@ def _tflite(filter, size, passes, quantize):
 def export_filter(filter, path, size, quantize=False, passes=0):
     """Write a filter for pictures of a `size` (height, width) as .onnx or .tflite: a model from `photo`
     (1, H, W, 3) and its `colors` (1, 3, 3), see `photo_colors`, to the dream in so many passes (0: see
-    `fitting_passes`). `quantize`: 8-bit weights, for .tflite. Returns the path; raises `FilterError` for
+    `generate`). `quantize`: 8-bit weights, for .tflite. Returns the path; raises `FilterError` for
     another ending."""
     path = to_path(path)
     if path.suffix == ".onnx": write_atomically(path, _onnx(filter, size, passes))

@@ -85,8 +85,9 @@ class FilterSettings:
     seed: int = setting(0, "Of weights and crops", 0, 2**31 - 1)
     texture: float = 3.0    # the weights of the losses
     form: float = 0.6
-    objective: float = 0.3
+    objective: float = 2.0
     realism: float = 0.15   # what the discriminator says
+    repeat: float = 0.5
     coarse: float = 0.5     # the share of steps that begin with a coarse dream
     channels: tuple = (32, 64, 112, 144)  # of `dream_network`
     blocks: tuple = (1, 2, 3, 3)
@@ -196,7 +197,7 @@ def _given(training):
     photo, dream = [images[chosen][:, :, ::-1 if mirrored else 1] / np.float32(255)
                     for images in (training.photos, training.dreams)]
     corner = rng.integers(0, settings.size - settings.side + 1, 2)
-    place = np.array([*corner, *rng.integers(-8, 9, 2), *rng.integers(0, 256, 2)], "int32")
+    place = np.array([*corner, *rng.integers(-8, 9, 2), *rng.integers(0, 64, 2)], "int32")
     colors = palette_matrix(photo, training.teacher.recipe.palette)
     photo, dream, colors, place = map(tensorflow().constant, (photo, dream, colors, place))
     begun = coarse_dream(training.one_pass, photo, colors) if coarse else photo

@@ -69,7 +69,7 @@ class ReportCard(_Figures):
     side: int             # of the photos, in pixels
     F: float              # the share of the teacher's gain in one pass
     F_interval: tuple     # the middle 95 % of its bootstrap
-    F_two: float          # in two passes
+    F_two: float          # in two, with a change of 1.1 times the teacher's at most
     change: float         # the root mean square, of 255
     teacher_change: float
     texture: float        # the distance of Gram matrices to the teacher's dreams, over that between two seeds
@@ -97,15 +97,9 @@ def equal_teacher(recipe, network, photos, change, value):
 # %% ../nbs/17c_report_cards.ipynb #17c10001
 def strongest_repeat(changes):
     """How alike changes (N, H, W, 3) are to themselves when they are moved: the highest autocorrelation at 16
-    pixels or more in either direction, mean of N; 1 for a stamp."""
-    grey = changes.mean(-1)
-    grey = grey - grey.mean((1, 2), keepdims=True)
-    power = np.abs(np.fft.fft2(grey)) ** 2
-    alike = np.fft.ifft2(power).real
-    alike = alike / alike[:, :1, :1]
-    rows, columns = [np.minimum(np.arange(side), side - np.arange(side)) for side in grey.shape[1:]]
-    far = np.maximum(rows[:, None], columns[None]) >= 16
-    return float(alike[:, far].max(axis=1).mean())
+    pixels or more in either direction (`repeats`), mean of N; 1 for a stamp."""
+    found = repeats(tensorflow().constant(changes, "float32"))
+    return float(np.mean(np.max(found, axis=(1, 2))))
 
 # %% ../nbs/17c_report_cards.ipynb #17c10002
 def told_apart(judge, made, dreams, side=64):
@@ -138,8 +132,13 @@ def _closeness(network, objective, photos, made, dreams, again):
     constant, watcher = tensorflow().constant, watcher_for(network)
     apart = [float(dream_distances(watcher, *map(constant, (images, dreams)))[0]) for images in (made, again)]
     unlike = [variety(network, list(objective.names()), images) for images in (made, dreams)]
-    repeats = [strongest_repeat(images - photos) for images in (made, dreams)]
-    return dict(texture=apart[0] / apart[1], diversity=unlike[0] / unlike[1], repeat=repeats[0] / repeats[1])
+    most = [strongest_repeat(images - photos) for images in (made, dreams)]
+    return dict(texture=apart[0] / apart[1], diversity=unlike[0] / unlike[1], repeat=most[0] / most[1])
+
+def _weakened(photos, made, most):
+    "Dreams of photos (N, H, W, 3) with their changes shrunk to a root mean square of at most `most`."
+    change = root_mean_square(made - photos).mean()
+    return photos + min(1, most / change) * (made - photos)
 
 def _judgement(judge, made, photos, dreams):
     "The share of the teacher's gain that another network sees: in its usual layer's mean square."
@@ -152,12 +151,13 @@ def report(filter, photos, network=None, judge=None):
     "The `ReportCard` of a filter on photos (N, H, W, 3); `judge`: a network that had no part in it."
     recipe, photos = filter.recipe, check_image(photos)
     network, objective = network or network_for(recipe), parse(recipe.objective)
-    dreams, made, two = dreams_of(photos, recipe, network), filter(photos, passes=1), filter(photos, passes=2)
+    dreams, made = dreams_of(photos, recipe, network), filter(photos, passes=1)
+    change, teachers = [float(root_mean_square(images - photos).mean()) for images in (made, dreams)]
+    two = _weakened(photos, filter(photos, passes=2), 1.1 * teachers)
     again = dreams_of(photos, replace(recipe, seed=recipe.seed + 1000), network)
     before, after, reached, second = [measure(network, objective, images)
                                       for images in (photos, dreams, made, two)]
     def share(rows=slice(None)): return gained_share(reached[rows], before[rows], after[rows])
-    change, teachers = [float(root_mean_square(images - photos).mean()) for images in (made, dreams)]
     return ReportCard(
         photos=len(photos), side=int(photos.shape[1]), F=share(), F_interval=bootstrap(share, len(photos)),
         F_two=gained_share(second, before, after), change=255 * change, teacher_change=255 * teachers,

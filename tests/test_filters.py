@@ -14,7 +14,8 @@ from processes import Forked, finished
 from deepdream_nb.ascent import CURES, cure
 from deepdream_nb.filter_losses import dream_distances, patch_discriminator, watcher_for
 from deepdream_nb.filter_training import FilterSettings, teacher_dreams, train_filter, training_photos
-from deepdream_nb.filters import Filter, FilterError, FilterRecipe, Mixture, filter_names, load_filter
+from deepdream_nb.filters import (
+    Filter, FilterError, FilterRecipe, Mixture, filter_names, generate, load_filter)
 from deepdream_nb.films import ZoomSettings, dream_film
 from deepdream_nb.images import load_image, sample, save_image, to_picture
 from deepdream_nb.networks import load_network, tensorflow
@@ -254,8 +255,16 @@ def test_passes_are_counted():
     swirls, photo = load_filter("swirls"), load_image(sample("cat"), max_side=200)
     one, two = swirls(photo, passes=1), swirls(photo, passes=2)
     assert np.array_equal(swirls(photo), one) and np.abs(two - one).mean() > 0.005  # 133 pixels high
-    for passes, said in ((5, "passes is a whole number from 0 to 4"), (4, "4 passes take a picture of 256")):
-        with pytest.raises(FilterError, match=said): swirls(photo, passes=passes)
+    with pytest.raises(FilterError, match="passes is a whole number from 0 to 4"): swirls(photo, passes=5)
+    asked = []
+    def add(photo, now, colors):
+        asked.append(photo.shape[1:3])
+        return now + 0.1
+    for passes, sizes in {0: [(200, 300), (400, 600)], 1: [(400, 600)],
+                          4: [(200, 300)] + [(400, 600)] * 3}.items():
+        made = generate(add, tensorflow().zeros([1, 400, 600, 3]), None, passes)
+        assert asked == sizes and np.allclose(made, 0.1 * len(sizes)), passes
+        asked.clear()
 
 
 def test_report_cards_that_are_kept_are_read():

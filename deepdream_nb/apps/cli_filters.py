@@ -105,8 +105,8 @@ def fast_command(
 
 # %% ../../nbs/apps/cli_filters.ipynb #c16f4365
 _draws = {
-    "heads": "eyes, fur and snouts of animals",
-    "swirls": "rings around dark eyes, in rows",
+    "heads": "heads of animals, eyes in fur",
+    "swirls": "rings around eyes, and dark spots",
 }
 
 def _list_filters():
