@@ -40,7 +40,7 @@ GIVEN = {  # the level of each exercise of a notebook, by its first letter: easy
     "16a_gan_training": "hmmm",
     "16b_latent_dreams": "memm",
     "16c_autoencoders": "mhmm",
-    "17_dream_filters": "ehehe",
+    "17_dream_filters": "eheh",
     "18_films": "eemm",
     "20_panels": "emmm",
     "21_benchmarks": "mem",
