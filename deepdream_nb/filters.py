@@ -175,9 +175,6 @@ def photo_colors(image, palette):
 def _demand_strength(strength):
     check_number("strength", strength, 0, 3, whole=False, error=FilterError)
 
-def _demand_passes(passes):
-    check_number("passes", passes, 0, 4, error=FilterError)
-
 def _photo_batch(image):
     "An image or a batch as (N, H, W, 3); raises `ImageError` where it is too small or too large."
     height, width = image.shape[-3:-1]
@@ -208,7 +205,7 @@ class Filter:
         change times `strength`, in so many passes (0: see `generate`); raises `DeepDreamError`."""
         image = check_image(image)
         _demand_strength(strength)
-        _demand_passes(passes)
+        check_number("passes", passes, 0, 4, error=FilterError)
         batch = _photo_batch(image)
         given = map(tensorflow().constant, (batch, photo_colors(batch, self.recipe.palette)))
         made = generate(self._run, *given, passes).numpy()
